@@ -1,0 +1,29 @@
+//! Cells: the numbered slots of a row. Numbers below 64 are structure, fixed here; metrics get theirs from the catalogue item.
+
+use serde::{Deserialize, Serialize};
+
+/// A slot of a row: which metric, or which piece of structure, an aggregate belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CellId(pub u16);
+
+/// `Min` of the minute in which the entity was first seen (minutes since 1970).
+pub const FIRST_SEEN: CellId = CellId(1);
+/// `Max` of the last minute in which the entity was seen.
+pub const LAST_PING: CellId = CellId(2);
+/// `Ids`: ordinals of the layers. In service life rows all that were reported; in minute, hour and day rows of services and
+/// endpoints those of the traffic, of which the lowest is the row's `attr0`.
+pub const LAYERS: CellId = CellId(3);
+/// `Texts`: an instance's properties.
+pub const PROPERTIES: CellId = CellId(4);
+/// `Texts` with the one key `""`: what stands behind an address, as `service id` TAB `instance id`.
+pub const ALIAS: CellId = CellId(5);
+/// `Ids`: components seen at the calling side of a relation. Present exactly when the client reported the call.
+pub const CLIENT_COMPONENTS: CellId = CellId(6);
+/// `Ids`: components seen at the called side of a relation. Present exactly when the server reported the call.
+pub const SERVER_COMPONENTS: CellId = CellId(7);
+/// `Texts`: values of a tag key; the values are the keys of the map.
+pub const VALUES: CellId = CellId(8);
+
+/// The first number that a metric may have.
+pub const FIRST_METRIC: u16 = 64;

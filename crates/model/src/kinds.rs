@@ -1,0 +1,192 @@
+//! Kinds of records and items, declared as data. A store maps field types and never knows what a kind is for, so a new kind is an
+//! entry here and touches no store.
+
+/// How a field is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    /// Equal or not.
+    Keyword,
+    /// Several keywords; a condition holds when one of them fits.
+    Keywords,
+    /// Ranges and order.
+    Int,
+    /// Yes or no.
+    Bool,
+    /// Words and phrases.
+    Text,
+}
+
+/// A field of a record kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name in stores that name fields.
+    pub name: &'static str,
+    /// How it is searched.
+    pub ty: FieldType,
+}
+
+const fn field(name: &'static str, ty: FieldType) -> Field {
+    Field { name, ty }
+}
+
+/// A kind of record: its name, fields and how soon it must be visible.
+#[derive(Clone, Copy, Debug)]
+pub struct KindDef {
+    /// Its name in folders, indices and reports.
+    pub name: &'static str,
+    /// Its fields; a record has one value for each, in this order.
+    pub fields: &'static [Field],
+}
+
+/// The kinds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// Trace segments; fields in [`segment`].
+    Segment,
+    /// Log lines; fields in [`log`].
+    Log,
+    /// Events; fields in [`event`].
+    Event,
+}
+
+impl RecordKind {
+    /// Every kind.
+    pub const ALL: [RecordKind; 3] = [RecordKind::Segment, RecordKind::Log, RecordKind::Event];
+
+    /// What the kind is made of.
+    pub fn def(self) -> &'static KindDef {
+        match self {
+            RecordKind::Segment => &segment::DEF,
+            RecordKind::Log => &log::DEF,
+            RecordKind::Event => &event::DEF,
+        }
+    }
+}
+
+/// Fields of segments. Record id: the segment id; time: the earliest span start.
+pub mod segment {
+    use super::{Field, FieldType, KindDef, field};
+
+    pub(super) static DEF: KindDef = KindDef { name: "segment", fields: &FIELDS };
+
+    /// Trace id.
+    pub const TRACE_ID: usize = 0;
+    /// Service id.
+    pub const SERVICE: usize = 1;
+    /// Instance id.
+    pub const INSTANCE: usize = 2;
+    /// Endpoint id.
+    pub const ENDPOINT: usize = 3;
+    /// Duration in milliseconds.
+    pub const LATENCY: usize = 4;
+    /// Whether it failed.
+    pub const IS_ERROR: usize = 5;
+    /// Searchable tags, `key=value`.
+    pub const TAGS: usize = 6;
+    static FIELDS: [Field; 7] = [
+        field("trace_id", FieldType::Keyword),
+        field("service", FieldType::Keyword),
+        field("instance", FieldType::Keyword),
+        field("endpoint", FieldType::Keyword),
+        field("latency", FieldType::Int),
+        field("is_error", FieldType::Bool),
+        field("tags", FieldType::Keywords),
+    ];
+}
+
+/// Fields of logs. Record id: random; time: the log's own.
+pub mod log {
+    use super::{Field, FieldType, KindDef, field};
+
+    pub(super) static DEF: KindDef = KindDef { name: "log", fields: &FIELDS };
+
+    /// Service id.
+    pub const SERVICE: usize = 0;
+    /// Instance id.
+    pub const INSTANCE: usize = 1;
+    /// Endpoint id.
+    pub const ENDPOINT: usize = 2;
+    /// Trace id.
+    pub const TRACE_ID: usize = 3;
+    /// Segment id.
+    pub const SEGMENT_ID: usize = 4;
+    /// Span id.
+    pub const SPAN_ID: usize = 5;
+    /// Searchable tags, `key=value`.
+    pub const TAGS: usize = 6;
+    /// The text.
+    pub const CONTENT: usize = 7;
+    static FIELDS: [Field; 8] = [
+        field("service", FieldType::Keyword),
+        field("instance", FieldType::Keyword),
+        field("endpoint", FieldType::Keyword),
+        field("trace_id", FieldType::Keyword),
+        field("segment_id", FieldType::Keyword),
+        field("span_id", FieldType::Int),
+        field("tags", FieldType::Keywords),
+        field("content", FieldType::Text),
+    ];
+}
+
+/// Fields of events. Record id: hash of uuid and body, since an event may have a start and an end report; reads merge by uuid.
+pub mod event {
+    use super::{Field, FieldType, KindDef, field};
+
+    pub(super) static DEF: KindDef = KindDef { name: "event", fields: &FIELDS };
+
+    /// The event's uuid.
+    pub const UUID: usize = 0;
+    /// Service name, not id.
+    pub const SERVICE: usize = 1;
+    /// Instance name.
+    pub const INSTANCE: usize = 2;
+    /// Endpoint name.
+    pub const ENDPOINT: usize = 3;
+    /// The event's name.
+    pub const NAME: usize = 4;
+    /// `Normal` or `Error`.
+    pub const TYPE: usize = 5;
+    /// Layer name.
+    pub const LAYER: usize = 6;
+    static FIELDS: [Field; 7] = [
+        field("uuid", FieldType::Keyword),
+        field("service", FieldType::Keyword),
+        field("instance", FieldType::Keyword),
+        field("endpoint", FieldType::Keyword),
+        field("name", FieldType::Keyword),
+        field("type", FieldType::Keyword),
+        field("layer", FieldType::Keyword),
+    ];
+}
+
+/// The kinds of items: what operators and lease holders edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemKind {
+    /// What the store knows of itself: zone, format. One item, `store`.
+    Meta,
+    /// The metric catalogue: numbers of cells by name, scope and function. One item, `metrics`.
+    Catalogue,
+    /// UI templates.
+    Template,
+    /// Nodes that share the store.
+    Node,
+    /// Leases.
+    Lease,
+}
+
+impl ItemKind {
+    /// Every kind.
+    pub const ALL: [ItemKind; 5] =
+        [ItemKind::Meta, ItemKind::Catalogue, ItemKind::Template, ItemKind::Node, ItemKind::Lease];
+
+    /// Its name in stores and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            ItemKind::Meta => "meta",
+            ItemKind::Catalogue => "catalogue",
+            ItemKind::Template => "template",
+            ItemKind::Node => "node",
+            ItemKind::Lease => "lease",
+        }
+    }
+}
