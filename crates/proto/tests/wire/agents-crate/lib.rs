@@ -1,0 +1,1 @@
+//! Empty: cargo wants a target, the wire test wants only the dependency's source.
