@@ -43,7 +43,15 @@ fn python(shell: &Shell, requirements: &Path) -> anyhow::Result<PathBuf> {
     let python = folder.join("bin/python");
     unless_fresh(&folder, &[requirements], || {
         shell.cmd("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+            "--requirement",
+        ];
         shell.cmd(&python).args(pip).arg(requirements).run()
     })?;
     Ok(python)

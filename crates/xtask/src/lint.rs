@@ -40,8 +40,7 @@ fn clippy(shell: &Shell) -> anyhow::Result<()> {
 }
 
 fn doc(shell: &Shell) -> anyhow::Result<()> {
-    let private = "--document-private-items";
-    shell.cargo("doc").args(["--workspace", "--no-deps", "--locked", private]).env("RUSTDOCFLAGS", "-D warnings").run()
+    shell.cargo("doc").args(["--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
 /// The advisory database is left out: it is fetched from the network on each run, so that an unchanged commit may fail.

