@@ -1,6 +1,8 @@
 //! Kinds of records and items, declared as data. A store maps field types and never knows what a kind is for, so a new kind is an
 //! entry here and touches no store.
 
+use crate::telemetry::Signal;
+
 /// How a field is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {
@@ -59,6 +61,17 @@ impl RecordKind {
             RecordKind::Segment => &segment::DEF,
             RecordKind::Log => &log::DEF,
             RecordKind::Event => &event::DEF,
+        }
+    }
+}
+
+impl RecordKind {
+    /// The kind of element that becomes such a record, one for one.
+    pub fn signal(self) -> Signal {
+        match self {
+            RecordKind::Segment => Signal::Segment,
+            RecordKind::Log => Signal::Log,
+            RecordKind::Event => Signal::Event,
         }
     }
 }

@@ -112,6 +112,32 @@ impl Reason {
 const SIGNALS: usize = Signal::ALL.len();
 const REASONS: usize = Reason::ALL.len();
 
+/// How many elements of each kind, on their way through rows: a flush carries the elements whose data it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Elements([u64; SIGNALS]);
+
+impl Elements {
+    /// `n` more of a kind.
+    pub fn add(&mut self, signal: Signal, n: u64) {
+        self.0[signal as usize] += n;
+    }
+
+    /// All of the other's more.
+    pub fn merge(&mut self, other: &Elements) {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+    }
+
+    /// Kinds with their numbers, those with none left out.
+    pub fn iter(&self) -> impl Iterator<Item = (Signal, u64)> + '_ {
+        Signal::ALL.into_iter().map(|signal| (signal, self.0[signal as usize])).filter(|&(_, n)| n > 0)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|&n| n == 0)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Account {
     accepted: AtomicU64,

@@ -1,0 +1,6 @@
+//! config
+/// x
+#[derive(Debug)]
+pub struct Config;
+/// x
+pub fn open() {}
