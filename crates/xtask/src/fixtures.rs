@@ -25,7 +25,7 @@ pub(crate) fn fetch(shell: &Shell) -> anyhow::Result<Vec<(&'static str, PathBuf)
             environment.extend(told(fetch(shell, &manifest), variable));
         }
     }
-    if shell.root().join("tests/browser").is_dir() {
+    if shell.root().join("tests/tests/browser.rs").is_file() {
         environment.extend(told(chromium(shell), "SKYLARK_CHROMIUM"));
     }
     Ok(environment)
@@ -83,9 +83,10 @@ fn rust(shell: &Shell, manifest: &Path) -> anyhow::Result<PathBuf> {
 fn chromium(shell: &Shell) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from("/usr/bin/chromium");
     if !path.is_file() {
-        shell.cmd("apt-get").args(["-qq", "update"]).run()?;
+        say("installing Debian's chromium");
+        shell.cmd("apt-get").args(["-qq", "update"]).read()?;
         let install = ["-qq", "-y", "--no-install-recommends", "install", "chromium"];
-        shell.cmd("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive").run()?;
+        shell.cmd("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive").read()?;
     }
     Ok(path)
 }
