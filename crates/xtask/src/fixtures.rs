@@ -11,10 +11,10 @@ use anyhow::Context as _;
 
 use crate::shell::{Shell, say};
 
-/// Fetches all of it, and returns the variables by which the suites find it. `Err` only when the cache cannot be written.
-pub(crate) fn fetch(shell: &Shell) -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
+/// Fetches all of it, and returns the variables by which the suites find it. What cannot be had is said, and left out.
+pub(crate) fn fetch(shell: &Shell) -> Vec<(&'static str, PathBuf)> {
     let mut environment = Vec::new();
-    let agents: [(&str, &str, Fetch); 3] = [
+    let agents: [(&'static str, &str, Fetch); 3] = [
         ("SKYLARK_PYTHON", "python/requirements.txt", python),
         ("SKYLARK_NODE_MODULES", "node/package.json", node),
         ("SKYLARK_RUST_AGENT", "rust/Cargo.toml", rust),
@@ -28,7 +28,7 @@ pub(crate) fn fetch(shell: &Shell) -> anyhow::Result<Vec<(&'static str, PathBuf)
     if shell.root().join("tests/tests/browser.rs").is_file() {
         environment.extend(told(chromium(shell), "SKYLARK_CHROMIUM"));
     }
-    Ok(environment)
+    environment
 }
 
 type Fetch = fn(&Shell, &Path) -> anyhow::Result<PathBuf>;
