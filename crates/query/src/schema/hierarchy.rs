@@ -1,0 +1,80 @@
+//! The same service or instance seen in several layers.
+
+#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+
+use async_graphql::{ID, Object, SimpleObject};
+
+/// Queries: the same service or instance seen in several layers.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct HierarchyQuery;
+
+#[Object]
+impl HierarchyQuery {
+    /// Layers that take part in the hierarchy, with their levels.
+    async fn list_layer_levels(&self) -> Vec<LayerLevel> {
+        Vec::new()
+    }
+
+    /// How a service is seen in other layers.
+    async fn get_service_hierarchy(&self, service_id: ID, layer: String) -> ServiceHierarchy {
+        ServiceHierarchy { relations: Vec::new() }
+    }
+
+    /// How an instance is seen in other layers.
+    async fn get_instance_hierarchy(&self, instance_id: ID, layer: String) -> InstanceHierarchy {
+        InstanceHierarchy { relations: Vec::new() }
+    }
+}
+
+/// Two views of the same instance in two layers.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct HierarchyInstanceRelation {
+    pub lower_instance: HierarchyRelatedInstance,
+    pub upper_instance: HierarchyRelatedInstance,
+}
+
+/// One side of an instance relation.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct HierarchyRelatedInstance {
+    pub id: ID,
+    pub layer: String,
+    pub name: String,
+    pub normal: bool,
+    pub service_id: ID,
+    pub service_name: String,
+}
+
+/// One side of a service relation.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct HierarchyRelatedService {
+    pub id: ID,
+    pub layer: String,
+    pub name: String,
+    pub normal: bool,
+}
+
+/// Two views of the same service in two layers.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct HierarchyServiceRelation {
+    pub lower_service: HierarchyRelatedService,
+    pub upper_service: HierarchyRelatedService,
+}
+
+/// How an instance is seen in other layers.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct InstanceHierarchy {
+    pub relations: Vec<HierarchyInstanceRelation>,
+}
+
+/// A layer and its level; greater is further up.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct LayerLevel {
+    pub layer: String,
+    pub level: i32,
+}
+
+/// How a service is seen in other layers.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct ServiceHierarchy {
+    pub relations: Vec<HierarchyServiceRelation>,
+}
