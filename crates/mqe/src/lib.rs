@@ -19,6 +19,8 @@ mod lexer;
 pub mod need;
 mod parser;
 mod print;
+#[cfg(test)]
+mod tests;
 
 pub use ast::Expr;
 pub use eval::evaluate;
@@ -28,11 +30,11 @@ pub use lexer::ParseError;
 pub use need::Need;
 pub use parser::{parse, parse_whole};
 
-/// Longest text that is parsed, in bytes. The longest expression of the known dashboards has under 1,000.
+/// Longest text that is parsed, in bytes. What people and dashboards write has some hundred.
 pub const MAX_LENGTH: usize = 16_384;
 
 /// Deepest nesting, both of parentheses in the text and of operators in the tree (`1+1+1` is 3 deep). It bounds the
-/// recursion of the parser, the printer and the evaluator: some 100 KiB of stack at most.
+/// recursion of the parser, the printer and the evaluator, so that half a megabyte of stack is plenty.
 pub const MAX_DEPTH: usize = 128;
 
 /// Most operands and operators in one expression. Each may copy a whole series while it is evaluated.

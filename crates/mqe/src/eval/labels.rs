@@ -1,0 +1,74 @@
+//! Labels changed, and rows sorted.
+
+use std::cmp::Ordering;
+
+use super::aggregate::{label_value, mean};
+use super::value::{Evaluated, Labelled, ResultType, Value};
+use crate::need::{Label, Order};
+
+/// A comparison, turned round for [`Order::Des`]. Equals stay in the order in which they were.
+pub(super) fn ordered(order: Order, comparison: Ordering) -> Ordering {
+    match order {
+        Order::Asc => comparison,
+        Order::Des => comparison.reverse(),
+    }
+}
+
+/// `relabels(e, target, replacement)`: each label that is one of the target's becomes the one at its place in the
+/// replacement. Values are split on commas and not trimmed. Without a value on either side nothing changes.
+pub(super) fn relabel(mut value: Value, target: &Label, replacement: &Label) -> Evaluated {
+    let (from, to) = (listed(&target.value), listed(&replacement.value));
+    if from.is_empty() || to.is_empty() {
+        return Ok(value);
+    }
+    if from.len() != to.len() {
+        return Err(format!(
+            "Target label [{}]: the number of relabel values is not equal to the number of replace label.",
+            target.name
+        ));
+    }
+    for (name, value) in value.rows.iter_mut().flat_map(|row| &mut row.labels) {
+        let index = from.iter().rposition(|each| each == value);
+        if let Some(new) = index.filter(|_| *name == target.name).and_then(|index| to.get(index)) {
+            name.clone_from(&replacement.name);
+            *value = (*new).to_owned();
+        }
+    }
+    Ok(value)
+}
+
+/// The parts of a list with commas. Empty ones count, but for those at the end.
+fn listed(text: &str) -> Vec<&str> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    text.trim_end_matches(',').split(',').collect()
+}
+
+/// `sort_values(e, n, order, …)`: the first `n` rows by their average, as series. A row without a value counts as 0. Without
+/// labels there is nothing to sort.
+pub(super) fn sort_values(mut value: Value, n: u32, order: Order) -> Value {
+    if !value.labelled {
+        return value;
+    }
+    let average = |row: &Labelled| {
+        let values: Vec<f64> = row.values.iter().filter_map(|point| point.value).collect();
+        mean(&values).unwrap_or_default()
+    };
+    let mut keyed: Vec<(f64, Labelled)> = value.rows.into_iter().map(|row| (average(&row), row)).collect();
+    keyed.sort_by(|(a, _), (b, _)| ordered(order, a.total_cmp(b)));
+    keyed.truncate(usize::try_from(n).unwrap_or(usize::MAX));
+    value.rows = keyed.into_iter().map(|(_, row)| row).collect();
+    value.kind = ResultType::TimeSeriesValues;
+    value
+}
+
+/// `sort_label_values(e, order, names…)`: rows by the values of the labels, as text ("100" is before "50"); a row without the
+/// label has "".
+pub(super) fn sort_label_values(mut value: Value, order: Order, names: &[String]) -> Value {
+    value.rows.sort_by(|a, b| {
+        let by_name = |name: &String| ordered(order, label_value(a, name).cmp(label_value(b, name)));
+        names.iter().map(by_name).find(|comparison| comparison.is_ne()).unwrap_or(Ordering::Equal)
+    });
+    value
+}
