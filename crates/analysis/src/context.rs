@@ -1,0 +1,317 @@
+//! What derivation needs to know beside the telemetry: metrics, aliases, settings. All of it is given, none of it is fetched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet};
+use model::{Bucket, UnixMillis, Zone};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::oal::Program;
+
+/// How a segment's own status is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentStatus {
+    /// It failed when any of its spans did.
+    #[default]
+    AnySpan,
+    /// It failed when one of its entry spans did.
+    EntrySpan,
+    /// It failed when its first span did.
+    FirstSpan,
+}
+
+/// A gateway without an agent: calls that arrive through it are drawn as coming from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Its name, for people.
+    pub name: String,
+    /// Addresses that clients use, each `host:port`.
+    pub addresses: Vec<String>,
+}
+
+/// Apdex thresholds in milliseconds: a call is satisfied up to T, tolerated up to 4 T.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Apdex {
+    /// T of every service that has none of its own.
+    pub default_ms: u32,
+    /// T by service name.
+    pub services: BTreeMap<String, u32>,
+}
+
+impl Default for Apdex {
+    fn default() -> Self {
+        Apdex { default_ms: 500, services: BTreeMap::new() }
+    }
+}
+
+/// Settings of the analysis of telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Keys of span tags by which segments can be searched.
+    pub searchable_trace_tags: Vec<String>,
+    /// Keys of log tags by which logs can be searched.
+    pub searchable_log_tags: Vec<String>,
+    /// How a segment's own status is found.
+    pub segment_status: SegmentStatus,
+    /// Gateways that have no agent of their own.
+    pub gateways: Vec<Gateway>,
+    /// Component ids of clients that call through a proxy of their own: what they call an address is not the instance behind it.
+    pub no_upstream_real_address_agents: Vec<i32>,
+    /// Apdex thresholds.
+    pub apdex: Apdex,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let keys = |keys: &[&str]| keys.iter().map(|&k| k.to_owned()).collect();
+        Config {
+            searchable_trace_tags: keys(&[
+                "http.method",
+                "http.status_code",
+                "rpc.status_code",
+                "db.type",
+                "db.instance",
+                "mq.queue",
+                "mq.topic",
+                "mq.broker",
+            ]),
+            searchable_log_tags: keys(&["level", "http.status_code", "ai_route_type"]),
+            segment_status: SegmentStatus::default(),
+            gateways: Vec::new(),
+            // Nginx and Envoy.
+            no_upstream_real_address_agents: vec![6000, 9000],
+            apdex: Apdex::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Every problem with these settings, each as `setting: what is wrong`; empty when there is none.
+    #[must_use]
+    pub fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.apdex.default_ms == 0 {
+            problems.push("apdex.default_ms: must be at least 1, is 0".to_owned());
+        }
+        for (name, &t) in &self.apdex.services {
+            if t == 0 {
+                problems.push(format!("apdex.services.{name}: must be at least 1, is 0"));
+            }
+        }
+        for gateway in &self.gateways {
+            for address in &gateway.addresses {
+                let port = address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+                if !matches!(port, Some(Ok(1..))) {
+                    problems.push(format!("gateways: `{address}` of `{}` is not host:port", gateway.name));
+                }
+            }
+        }
+        problems
+    }
+}
+
+/// The settings in the form in which derivation asks for them.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) trace_tags: Keys,
+    pub(crate) log_tags: Keys,
+    pub(crate) segment_status: SegmentStatus,
+    gateways: HashSet<Box<str>, RandomState>,
+    no_upstream_real_address_agents: HashSet<i32, RandomState>,
+    apdex_default: i64,
+    apdex: HashMap<Box<str>, i64, RandomState>,
+    zone: Zone,
+    past_ms: i64,
+}
+
+/// A searchable tag key, with the entity of its row of values.
+pub(crate) type Keys = HashMap<Box<str>, Box<str>, RandomState>;
+
+/// How far ahead of the server's clock an agent's may be.
+const FUTURE_MS: i64 = 10 * 60_000;
+const DAY_MS: i64 = 24 * 60 * 60_000;
+
+impl Settings {
+    /// Settings of a valid configuration, with the zone of days and for how many days rows are kept: what is older than that
+    /// when it is received, or more than ten minutes ahead, opens no row.
+    pub fn new(config: &Config, zone: Zone, retention_days: u32) -> Self {
+        let keys = |signal: &str, keys: &[String]| {
+            keys.iter()
+                .map(|key| (key.as_str().into(), format!("{signal}|{key}").into_boxed_str()))
+                .collect::<Keys>()
+        };
+        let addresses = config.gateways.iter().flat_map(|g| &g.addresses);
+        let apdex = config.apdex.services.iter().map(|(name, &t)| (name.as_str().into(), i64::from(t)));
+        Settings {
+            trace_tags: keys("TRACE", &config.searchable_trace_tags),
+            log_tags: keys("LOG", &config.searchable_log_tags),
+            segment_status: config.segment_status,
+            gateways: addresses.map(|a| a.as_str().into()).collect(),
+            no_upstream_real_address_agents: config.no_upstream_real_address_agents.iter().copied().collect(),
+            apdex_default: i64::from(config.apdex.default_ms),
+            apdex: apdex.collect(),
+            zone,
+            past_ms: i64::from(retention_days.max(1)) * DAY_MS,
+        }
+    }
+
+    /// T of a service in milliseconds, by its name as it enters ids.
+    pub fn apdex_threshold(&self, service: &str) -> i64 {
+        if self.apdex.is_empty() { self.apdex_default } else { *self.apdex.get(service).unwrap_or(&self.apdex_default) }
+    }
+
+    /// Whether an address is that of a gateway without an agent.
+    pub fn is_gateway(&self, address: &str) -> bool {
+        !self.gateways.is_empty() && self.gateways.contains(address)
+    }
+
+    /// Whether a client of this component calls through a proxy of its own.
+    pub fn hides_upstream(&self, component: i32) -> bool {
+        self.no_upstream_real_address_agents.contains(&component)
+    }
+
+    /// The minute of a reported time; `None` when no row may be opened for it: see [`Settings::new`].
+    pub fn minute(&self, at: i64, received: UnixMillis) -> Option<Bucket> {
+        let accepted = received.plus(-self.past_ms).0..=received.plus(FUTURE_MS).0;
+        if accepted.contains(&at) { UnixMillis(at).minute() } else { None }
+    }
+
+    /// The day that holds a minute.
+    pub fn day(&self, minute: Bucket) -> Bucket {
+        self.zone.bucket(model::Step::Day, minute)
+    }
+}
+
+/// What stands behind an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// Service id.
+    pub service_id: Box<str>,
+    /// Service name, as it is in the id.
+    pub service: Box<str>,
+    /// Instance id.
+    pub instance_id: Box<str>,
+    /// Instance name, as it is in the id.
+    pub instance: Box<str>,
+}
+
+/// Which service and instance stand behind which address: a snapshot of the address life rows.
+#[derive(Clone, Debug, Default)]
+pub struct Aliases {
+    by_address: HashMap<Box<str>, Alias, RandomState>,
+}
+
+impl Aliases {
+    /// Notes what an `ALIAS` cell says: `service id`, TAB, `instance id`. The last word on an address stays. Answers whether the
+    /// text could be read.
+    pub fn insert(&mut self, address: &str, text: &str) -> bool {
+        let parsed = text.split_once('\t').and_then(|(service_id, instance_id)| {
+            let (service, _) = model::id::parse_service(service_id).ok()?;
+            let (_, instance) = model::id::parse_instance(instance_id).ok()?;
+            Some(Alias {
+                service_id: service_id.into(),
+                service: service.into(),
+                instance_id: instance_id.into(),
+                instance: instance.into(),
+            })
+        });
+        parsed.is_some_and(|alias| {
+            self.by_address.insert(address.into(), alias);
+            true
+        })
+    }
+
+    /// Who stands behind an address, as an exit span names it.
+    pub fn get(&self, address: &str) -> Option<&Alias> {
+        self.by_address.get(address)
+    }
+
+    /// Number of addresses known.
+    pub fn len(&self) -> usize {
+        self.by_address.len()
+    }
+
+    /// Whether no address is known.
+    pub fn is_empty(&self) -> bool {
+        self.by_address.is_empty()
+    }
+}
+
+/// Numbers for records that bring no id of their own: a random beginning and a count.
+#[derive(Debug)]
+pub struct Serial {
+    seed: u64,
+    next: AtomicU64,
+}
+
+impl Serial {
+    /// Numbers that no other serial draws, as long as `seed` is random.
+    pub fn new(seed: u64) -> Self {
+        Serial { seed, next: AtomicU64::new(0) }
+    }
+
+    /// The next id: 32 hexadecimal digits.
+    pub(crate) fn next(&self) -> String {
+        format!("{:016x}{:016x}", self.seed, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Everything derivation looks at beside the telemetry. A worker replaces the parts that change between two elements.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The metrics.
+    pub program: Arc<Program>,
+    /// Aliases as last read.
+    pub aliases: Arc<Aliases>,
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// Ids for logs.
+    pub serial: Arc<Serial>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_times_that_rows_may_be_opened_for_have_a_minute() {
+        let settings = Settings::new(&Config::default(), Zone::utc(), 7);
+        let now = UnixMillis(1_705_320_000_000);
+        let minute = |offset| settings.minute(now.0 + offset, now).is_some();
+        assert!(minute(0) && minute(FUTURE_MS) && minute(-7 * DAY_MS));
+        assert!(!minute(FUTURE_MS + 1) && !minute(-7 * DAY_MS - 1));
+        assert_eq!(settings.minute(i64::MIN, now), None);
+        assert_eq!(settings.minute(i64::MAX, UnixMillis(i64::MAX)), None);
+    }
+
+    #[test]
+    fn an_alias_is_read_back_from_its_text() {
+        let mut aliases = Aliases::default();
+        assert!(aliases.insert("b:8080", "Qg==.1\tQg==.1_YjE="));
+        assert!(!aliases.insert("c:8080", "Qg==.1"));
+        let alias = aliases.get("b:8080").unwrap();
+        assert_eq!((&*alias.service, &*alias.instance), ("B", "b1"));
+        assert_eq!(aliases.len(), 1);
+    }
+
+    #[test]
+    fn problems_of_a_configuration_are_all_told() {
+        let mut config = Config::default();
+        assert_eq!(config.validate(), Vec::<String>::new());
+        config.apdex.default_ms = 0;
+        config.gateways =
+            vec![Gateway { name: "front".to_owned(), addresses: vec!["a:80".to_owned(), "b".to_owned()] }];
+        assert_eq!(
+            config.validate(),
+            ["apdex.default_ms: must be at least 1, is 0", "gateways: `b` of `front` is not host:port"]
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! Metrics made ready to run.
+
+/// Compiled metrics by source.
+#[derive(Debug, Default)]
+pub struct Program {}
