@@ -1,8 +1,5 @@
 //! Values as text.
 
-/// Largest magnitude up to which every whole number has its own `f64`: beyond it there is no fraction to round.
-const EXACT_WHOLE: f64 = 9_007_199_254_740_992.0;
-
 /// Decimal places that remain.
 const PLACES: usize = 3;
 
@@ -19,7 +16,7 @@ pub fn format_value(value: f64) -> String {
     }
     let shortest = value.to_string();
     let n_places = shortest.split_once('.').map_or(0, |(_, places)| places.len());
-    if value.abs() >= EXACT_WHOLE || n_places <= PLACES {
+    if n_places <= PLACES {
         return shortest;
     }
     // The standard library rounds the exact binary value, a tie to even, as Java does since 8.

@@ -1,5 +1,6 @@
 //! Several values to one: over the buckets of a label set, and over the label sets of a bucket.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::value::{Evaluated, Labelled, Point, ResultType, Value};
@@ -26,15 +27,20 @@ fn one_point(aggregation: Aggregation, points: Vec<Point>) -> Point {
         Aggregation::Latest => present.next_back().unwrap_or_default(),
         // Of equal values the first is taken.
         Aggregation::Max => {
-            present.reduce(|a, b| if number(&b).total_cmp(&number(&a)).is_gt() { b } else { a }).unwrap_or_default()
+            present.reduce(|a, b| if compare(number(&b), number(&a)).is_gt() { b } else { a }).unwrap_or_default()
         }
         Aggregation::Min => {
-            present.reduce(|a, b| if number(&b).total_cmp(&number(&a)).is_lt() { b } else { a }).unwrap_or_default()
+            present.reduce(|a, b| if compare(number(&b), number(&a)).is_lt() { b } else { a }).unwrap_or_default()
         }
         Aggregation::Count => Point::of(Some(count(present.count()))),
         Aggregation::Sum => Point::of(Some(sum(present.map(|point| number(&point))))),
         Aggregation::Avg => Point::of(mean(&present.map(|point| number(&point)).collect::<Vec<_>>())),
     }
+}
+
+/// The order of values: what is not a number is above everything, whatever its sign bit (0/0 sets it on some processors).
+pub(super) fn compare(a: f64, b: f64) -> Ordering {
+    if a.is_nan() || b.is_nan() { a.is_nan().cmp(&b.is_nan()) } else { a.total_cmp(&b) }
 }
 
 type Labels = Vec<(String, String)>;
@@ -101,8 +107,8 @@ fn one_row(aggregation: LabelAggregation, labels: Labels, rows: &[Labelled]) -> 
         let value = match aggregation {
             LabelAggregation::Avg => mean(&values),
             LabelAggregation::Sum => (!values.is_empty()).then(|| sum(values.iter().copied())),
-            LabelAggregation::Max => values.into_iter().max_by(f64::total_cmp),
-            LabelAggregation::Min => values.into_iter().min_by(f64::total_cmp),
+            LabelAggregation::Max => values.into_iter().max_by(|a, b| compare(*a, *b)),
+            LabelAggregation::Min => values.into_iter().min_by(|a, b| compare(*a, *b)),
         };
         Point { value, trace_id: None, ..point.clone() }
     });

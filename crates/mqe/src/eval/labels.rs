@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::aggregate::{label_value, mean};
+use super::aggregate::{compare, label_value, mean};
 use super::value::{Evaluated, Labelled, ResultType, Value};
 use crate::need::{Label, Order};
 
@@ -56,7 +56,7 @@ pub(super) fn sort_values(mut value: Value, n: u32, order: Order) -> Value {
         mean(&values).unwrap_or_default()
     };
     let mut keyed: Vec<(f64, Labelled)> = value.rows.into_iter().map(|row| (average(&row), row)).collect();
-    keyed.sort_by(|(a, _), (b, _)| ordered(order, a.total_cmp(b)));
+    keyed.sort_by(|(a, _), (b, _)| ordered(order, compare(*a, *b)));
     keyed.truncate(usize::try_from(n).unwrap_or(usize::MAX));
     value.rows = keyed.into_iter().map(|(_, row)| row).collect();
     value.kind = ResultType::TimeSeriesValues;

@@ -125,9 +125,8 @@ impl Evaluation<'_> {
             points.extend(value.rows.into_iter().flat_map(|row| row.values));
         }
         let Some(kind) = kind else { return Ok(Value::nothing()) };
-        points.retain(|point| point.value.is_some());
         let number = |point: &Point| point.value.unwrap_or_default();
-        points.sort_by(|a, b| labels::ordered(order, number(a).total_cmp(&number(b))));
+        points.sort_by(|a, b| labels::ordered(order, aggregate::compare(number(a), number(b))));
         points.truncate(usize::try_from(n).unwrap_or(usize::MAX));
         Ok(Value::list(kind, points))
     }

@@ -156,6 +156,21 @@ fn sums_are_compensated_as_javas_are() {
 }
 
 #[test]
+fn infinity_is_summed_and_not_a_number_is_above_everything() {
+    check(
+        &["sum(m/0)", "avg(m/0)", "sum(n/0)", "max(n/0)", "min(n/0)", "max(-(n/0))"],
+        expect![[r#"
+            sum(m/0)  =>  SINGLE_VALUE {} -=∞
+            avg(m/0)  =>  SINGLE_VALUE {} -=∞
+            sum(n/0)  =>  SINGLE_VALUE {} -=NaN
+            max(n/0)  =>  SINGLE_VALUE {} t1=NaN
+            min(n/0)  =>  SINGLE_VALUE {} t3=-∞
+            max(-(n/0))  =>  SINGLE_VALUE {} t1=NaN
+        "#]],
+    );
+}
+
+#[test]
 fn mathematics_is_done_on_each_value() {
     check(
         &[

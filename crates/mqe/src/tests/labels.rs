@@ -123,6 +123,17 @@ fn labels_are_renamed_pair_by_pair() {
 }
 
 #[test]
+fn of_a_value_named_twice_the_last_counts_and_empty_values_at_the_end_do_not() {
+    check(
+        &["relabels(p{p='50'},p='50,50',p='a,b')", "relabels(p{p='50'},p='50,,',p='a,')"],
+        expect![[r#"
+        relabels(p{p='50'},p='50,50',p='a,b')  =>  TIME_SERIES_VALUES {p=b} t0=5 t1=6 t2=null t3=8
+        relabels(p{p='50'},p='50,,',p='a,')  =>  TIME_SERIES_VALUES {p=a} t0=5 t1=6 t2=null t3=8
+    "#]],
+    );
+}
+
+#[test]
 fn relabelling_wants_labels_and_as_many_new_values_as_old_ones() {
     check(
         &[

@@ -158,6 +158,22 @@ fn labelled_operands_meet_where_label_sets_are_equal() {
 }
 
 #[test]
+fn the_order_of_labels_does_not_matter_where_label_sets_meet() {
+    // Left has (az, a), right (a, az).
+    let left = "relabels(two,status='200,500',a='200,500')";
+    let right = "aggregate_labels(relabels(two,status='200,500',a='200,500'),sum(a,az))";
+    check(
+        &[&format!("{left} - {right}")],
+        expect![[r#"
+        relabels(two,status='200,500',a='200,500') - aggregate_labels(relabels(two,status='200,500',a='200,500'),sum(a,az))  =>  TIME_SERIES_VALUES
+            {az=x,a=200} t0=0 t1=0 t2=0 t3=0
+            {az=y,a=200} t0=0 t1=null t2=null t3=null
+            {az=x,a=500} t0=0 t1=null t2=0 t3=null
+    "#]],
+    );
+}
+
+#[test]
 fn lists_meet_only_singles() {
     check(
         &["top_n(rank,3,des) + m", "top_n(rank,3,des) > top_n(rank,3,des)"],
