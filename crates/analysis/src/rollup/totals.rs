@@ -1,0 +1,338 @@
+//! This node's totals: the pure core of the rollup.
+//!
+//! A delta for a minute is folded into the minute row, the hour row and the day row of its entity, each on its own: an hour is
+//! not computed from its minutes (analysis 4.6). What a row holds is absolute, so writing it twice changes nothing, and a row
+//! that was evicted opens again as another partial, so nothing that was written is ever read back or overwritten.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
+use model::ledger::Elements;
+use model::{Bucket, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis, Zone};
+use smallvec::{SmallVec, smallvec};
+
+use super::calendar::{Calendar, LATE_MINUTES};
+
+/// Minutes without a touch after which a clean row of an ended bucket is forgotten, so that late data open at most one more
+/// partial in that time.
+pub const IDLE_MINUTES: u32 = LATE_MINUTES;
+/// Minutes without a touch after which a clean life row is forgotten. Longer than for others: each opening adds a partial that
+/// lives as long as its entity.
+pub const LIFE_IDLE_MINUTES: u32 = 1_440;
+
+/// How much the totals may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Distinct entities, over all scopes. Above it new ones are refused.
+    pub entities: usize,
+    /// Rows. Above it new entities are refused, and late data of known ones that would open a row; running rows still open, so
+    /// the true bound is this and some twenty rows for each entity.
+    pub rows: usize,
+}
+
+impl Default for Limits {
+    /// Rows of half a kilobyte each, as those of endpoints are, fill a quarter of a gigabyte.
+    fn default() -> Self {
+        Limits { entities: 100_000, rows: 500_000 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct EntityKey {
+    scope: Scope,
+    entity: Arc<str>,
+}
+
+impl From<&EntityKey> for EntityKey {
+    fn from(key: &EntityKey) -> Self {
+        key.clone()
+    }
+}
+
+/// The rows of one entity, ascending by step and bucket.
+#[derive(Debug, Default)]
+struct Entity {
+    rows: Vec<Held>,
+    /// Stands in the list of dirty entities; then some row is dirty.
+    dirty: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    step: Step,
+    dirty: bool,
+    bucket: Bucket,
+    life: u32,
+    /// The node's minute of the last touch.
+    touched: Bucket,
+    /// The flush that took it last; 0: none has.
+    taken: u64,
+    cells: Cells,
+}
+
+/// This node's totals.
+///
+/// Flushing goes in three steps, so that a long list can be taken in pieces: [`begin_flush`](Self::begin_flush),
+/// [`take_rows`](Self::take_rows) until it says that there are no more, then [`answered`](Self::answered) or
+/// [`unanswered`](Self::unanswered). No merge may come between the pieces; between the last piece and the answer it may.
+#[derive(Debug)]
+pub struct Totals {
+    writer: u64,
+    limits: Limits,
+    calendar: Calendar,
+    entities: HashMap<EntityKey, Entity>,
+    /// Every entity once: the order in which the sweep visits them.
+    ring: std::collections::VecDeque<EntityKey>,
+    dirty: Vec<EntityKey>,
+    flying: Vec<EntityKey>,
+    flying_elements: Elements,
+    elements: Elements,
+    /// The number of the last flush that began.
+    seq: u64,
+    /// Whether that flush has no answer yet.
+    in_flight: bool,
+    life: u32,
+    rows: usize,
+}
+
+impl Totals {
+    /// Empty totals of a writer, whose id is 64 random bits drawn at this start.
+    pub fn new(writer: u64, zone: Zone, limits: Limits) -> Self {
+        Totals {
+            writer,
+            limits,
+            calendar: Calendar::new(zone),
+            entities: HashMap::new(),
+            ring: std::collections::VecDeque::new(),
+            dirty: Vec::new(),
+            flying: Vec::new(),
+            flying_elements: Elements::default(),
+            elements: Elements::default(),
+            seq: 0,
+            in_flight: false,
+            life: 0,
+            rows: 0,
+        }
+    }
+
+    /// Folds one row of a delta: a minute's into minute, hour and day, a day's or a life row's into itself alone.
+    ///
+    /// `false`: refused as a whole, because a limit is reached ([`Limits`]).
+    pub fn merge(&mut self, key: &RowKey, cells: &Cells, now: UnixMillis) -> bool {
+        let &RowKey { scope, step, bucket, ref entity } = key;
+        let now = now.minute().unwrap_or_default();
+        let full = self.rows >= self.limits.rows;
+        let targets: SmallVec<[(Step, Bucket); 3]> = match step {
+            Step::Minute => smallvec![
+                (step, bucket),
+                (Step::Hour, self.calendar.bucket(Step::Hour, bucket)),
+                (Step::Day, self.calendar.bucket(Step::Day, bucket)),
+            ],
+            other => smallvec![(other, self.calendar.bucket(other, bucket))],
+        };
+        let known = self.entities.len();
+        let key = EntityKey { scope, entity: Arc::clone(entity) };
+        let held = match self.entities.entry_ref(&key) {
+            EntryRef::Vacant(_) if full || known >= self.limits.entities => return false,
+            EntryRef::Vacant(place) => {
+                self.ring.push_back(key.clone());
+                place.insert(Entity::default())
+            }
+            EntryRef::Occupied(entity) => entity.into_mut(),
+        };
+        let mut opens_late = |&(step, bucket): &(Step, Bucket)| {
+            held.find(step, bucket).is_err() && self.calendar.is_past(step, bucket, now)
+        };
+        if full && targets.iter().any(&mut opens_late) {
+            return false;
+        }
+        let before = held.rows.len();
+        let mut touched = false;
+        for (row_step, bucket) in targets {
+            let said_again = step != Step::Minute;
+            touched |= held.merge(row_step, bucket, cells, said_again, now, &mut self.life);
+        }
+        self.rows += held.rows.len() - before;
+        if touched && !held.dirty {
+            held.dirty = true;
+            self.dirty.push(key);
+        }
+        true
+    }
+
+    /// Takes elements whose data were merged and that no record stands for: the next flush carries them.
+    pub fn count(&mut self, elements: &Elements) {
+        self.elements.merge(elements);
+    }
+
+    /// Begins a flush of everything dirty and answers its sequence number, which rises. At most one flush may be unanswered.
+    pub fn begin_flush(&mut self) -> u64 {
+        assert!(!self.in_flight, "a flush begins only after the answer to the one before it");
+        self.seq += 1;
+        self.in_flight = true;
+        self.flying_elements = std::mem::take(&mut self.elements);
+        self.seq
+    }
+
+    /// Adds the dirty rows of the next `n_entities` entities to `rows`, absolute, under the sequence of the flush that began.
+    /// `true`: there are more.
+    pub fn take_rows(&mut self, n_entities: usize, rows: &mut Vec<Row>) -> bool {
+        for key in self.dirty.drain(self.dirty.len().saturating_sub(n_entities)..) {
+            let Some(entity) = self.entities.get_mut(&key) else { continue };
+            entity.dirty = false;
+            for held in entity.rows.iter_mut().filter(|held| held.dirty) {
+                held.dirty = false;
+                held.taken = self.seq;
+                rows.push(Row {
+                    key: RowKey { scope: key.scope, step: held.step, bucket: held.bucket, entity: key.entity.clone() },
+                    partial: Partial { writer: self.writer, life: held.life },
+                    seq: self.seq,
+                    cells: held.cells.clone(),
+                });
+            }
+            self.flying.push(key);
+        }
+        !self.dirty.is_empty()
+    }
+
+    /// The elements that the flush that began carries.
+    pub fn flying_elements(&self) -> &Elements {
+        &self.flying_elements
+    }
+
+    /// The store has answered for good: what the flush took is clean, unless it was touched meanwhile.
+    pub fn answered(&mut self) {
+        self.in_flight = false;
+        self.flying.clear();
+        self.flying_elements = Elements::default();
+    }
+
+    /// There will be no answer: what the flush took is dirty again, and the next one carries its elements too.
+    pub fn unanswered(&mut self) {
+        self.in_flight = false;
+        self.elements.merge(&std::mem::take(&mut self.flying_elements));
+        for key in self.flying.drain(..) {
+            let Some(entity) = self.entities.get_mut(&key) else { continue };
+            for held in entity.rows.iter_mut().filter(|held| held.taken == self.seq) {
+                held.dirty = true;
+            }
+            if !entity.dirty {
+                entity.dirty = true;
+                self.dirty.push(key);
+            }
+        }
+    }
+
+    /// Looks at the next `n_entities` entities and evicts what may go: clean rows that nothing touched for [`IDLE_MINUTES`] and
+    /// whose bucket ended as long ago, and clean life rows that nothing touched for [`LIFE_IDLE_MINUTES`]. Answers how many.
+    pub fn sweep(&mut self, n_entities: usize, now: UnixMillis) -> usize {
+        let now = now.minute().unwrap_or_default();
+        let before = self.rows;
+        for _ in 0..n_entities.min(self.ring.len()) {
+            let Some(key) = self.ring.pop_front() else { break };
+            let Some(entity) = self.entities.get_mut(&key) else { continue };
+            let held = entity.rows.len();
+            let flying = if self.in_flight { self.seq } else { 0 };
+            entity.rows.retain(|row| {
+                row.dirty || (flying != 0 && row.taken == flying) || !row.may_go(&mut self.calendar, now)
+            });
+            self.rows -= held - entity.rows.len();
+            if entity.rows.is_empty() {
+                self.entities.remove(&key);
+            } else {
+                self.ring.push_back(key);
+            }
+        }
+        before - self.rows
+    }
+
+    /// Rows held.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Entities held.
+    pub fn entities(&self) -> usize {
+        self.entities.len()
+    }
+
+    /// Entities with something that is not yet written.
+    pub fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// Whether there is nothing to flush: no dirty row and no element that waits for one.
+    pub fn is_clean(&self) -> bool {
+        self.dirty.is_empty() && self.elements.is_empty()
+    }
+}
+
+impl Entity {
+    fn find(&self, step: Step, bucket: Bucket) -> Result<usize, usize> {
+        self.rows.binary_search_by_key(&(step, bucket), |held| (held.step, held.bucket))
+    }
+
+    /// Merges into one row, which opens where it must; says whether the row has something to write. `said_again`: the cells may
+    /// well hold nothing new.
+    fn merge(
+        &mut self,
+        step: Step,
+        bucket: Bucket,
+        cells: &Cells,
+        said_again: bool,
+        now: Bucket,
+        life: &mut u32,
+    ) -> bool {
+        match self.find(step, bucket) {
+            Ok(at) => {
+                let held = &mut self.rows[at];
+                held.touched = now;
+                if said_again {
+                    held.dirty |= merge_changes(&mut held.cells, cells);
+                } else {
+                    held.cells.merge(cells);
+                    held.dirty = true;
+                }
+                held.dirty
+            }
+            Err(at) => {
+                *life = life.wrapping_add(1);
+                let held =
+                    Held { step, dirty: true, bucket, life: *life, touched: now, taken: 0, cells: cells.clone() };
+                self.rows.insert(at, held);
+                true
+            }
+        }
+    }
+}
+
+impl Held {
+    fn may_go(&self, calendar: &mut Calendar, now: Bucket) -> bool {
+        let idle = now.0.saturating_sub(self.touched.0);
+        match self.step {
+            Step::Life => idle > LIFE_IDLE_MINUTES,
+            step => idle > IDLE_MINUTES && calendar.is_past(step, self.bucket, now),
+        }
+    }
+}
+
+/// Merges, and says whether that changed anything. What an entity is and which values a tag had are said again every second;
+/// only news are worth a write.
+fn merge_changes(mine: &mut Cells, theirs: &Cells) -> bool {
+    let mut changed = false;
+    for (id, agg) in theirs.iter() {
+        let Some(old) = mine.get(id) else {
+            mine.merge_cell(id, agg);
+            changed = true;
+            continue;
+        };
+        let mut merged = old.clone();
+        merged.merge(agg);
+        if merged != *old {
+            *mine.open(id, || agg.clone()) = merged;
+            changed = true;
+        }
+    }
+    changed
+}

@@ -1,0 +1,146 @@
+//! A worker: derives what it takes from its queue, merges rows in private, and hands records to the writer and a delta a second to
+//! the rollup. Full queues ahead of it make it wait, and so, through its own queue, the agents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ledger::Ledger;
+use model::telemetry::Envelope;
+use storage::writer::{BATCH_BYTES, RecordBatch};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use crate::alias;
+use crate::context::Context;
+use crate::delta::Delta;
+use crate::derive::derive;
+
+/// Elements that may wait for a worker.
+pub const INGEST_QUEUE: usize = 4_096;
+/// How old the first record of a batch gets before the batch is handed in. A trace is to be seen within a second, and the embedded
+/// store takes half of it until it commits.
+pub const RECORDS_AFTER: Duration = Duration::from_millis(100);
+/// How old the first row of a delta gets before the delta is handed over.
+pub const DELTA_AFTER: Duration = Duration::from_secs(1);
+/// Rows after which a delta is handed over before its time, so that many entities do not pile up here unseen by the limits.
+pub const DELTA_ROWS: usize = 20_000;
+/// Elements derived between two awaits: each takes some ten microseconds.
+const CHUNK: usize = 16;
+/// What a record weighs beside its body.
+const RECORD_OVERHEAD: usize = 256;
+
+/// A worker's ends of the channels and what it shares.
+#[derive(Debug)]
+pub struct Worker {
+    /// Elements to derive.
+    pub ingest: mpsc::Receiver<Envelope>,
+    /// What derivation needs to know. Its aliases are replaced by those of `aliases`.
+    pub context: Context,
+    /// The aliases as they are read.
+    pub aliases: Arc<alias::Table>,
+    /// To the rollup.
+    pub deltas: mpsc::Sender<Delta>,
+    /// To the writer.
+    pub records: mpsc::Sender<RecordBatch>,
+    /// Counts what is refused.
+    pub ledger: Arc<Ledger>,
+}
+
+/// The next stage is gone: nothing more can be stored.
+struct Gone;
+
+/// Runs until the last sender of elements is dropped and all of them are handed on. Ends earlier only when the rollup or the
+/// writer is gone; what it then drops is what the ledger still shows in flight.
+pub async fn run(worker: Worker) {
+    let mut task = Task {
+        worker,
+        delta: Delta::default(),
+        delta_due: Instant::now(),
+        batch: RecordBatch::default(),
+        batch_bytes: 0,
+        batch_due: Instant::now(),
+    };
+    if task.run().await.is_err() {
+        warn!("a worker ends before its time: the stage after it is gone");
+    }
+}
+
+struct Task {
+    worker: Worker,
+    delta: Delta,
+    delta_due: Instant,
+    batch: RecordBatch,
+    batch_bytes: usize,
+    batch_due: Instant,
+}
+
+impl Task {
+    async fn run(&mut self) -> Result<(), Gone> {
+        let mut elements = Vec::with_capacity(CHUNK);
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep_until(self.batch_due), if !self.batch.records.is_empty() => self.hand_in().await?,
+                () = sleep_until(self.delta_due), if !self.delta.is_empty() => self.hand_over().await?,
+                n = self.worker.ingest.recv_many(&mut elements, CHUNK) => {
+                    if n == 0 {
+                        break;
+                    }
+                    self.derive(elements.drain(..));
+                    if self.batch_bytes >= BATCH_BYTES {
+                        self.hand_in().await?;
+                    }
+                    if self.delta.rows().len() >= DELTA_ROWS {
+                        self.hand_over().await?;
+                    }
+                    if n == CHUNK {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        }
+        self.hand_in().await?;
+        self.hand_over().await
+    }
+
+    fn derive(&mut self, elements: impl Iterator<Item = Envelope>) {
+        let worker = &mut self.worker;
+        worker.context.aliases = worker.aliases.load();
+        let now = Instant::now();
+        if self.batch.records.is_empty() {
+            self.batch_due = now + RECORDS_AFTER;
+        }
+        if self.delta.is_empty() {
+            self.delta_due = now + DELTA_AFTER;
+        }
+        for Envelope { telemetry, permit, received } in elements {
+            let records = &mut self.batch.records;
+            let before = records.len();
+            derive(telemetry, received, &worker.context, &mut self.delta, records, &worker.ledger);
+            if records.len() > before {
+                self.batch_bytes += records[before..].iter().map(|r| r.body.len() + RECORD_OVERHEAD).sum::<usize>();
+                self.batch.permits.push(permit);
+            }
+        }
+    }
+
+    /// Hands the records to the writer.
+    async fn hand_in(&mut self) -> Result<(), Gone> {
+        self.batch_bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        self.worker.records.send(batch).await.map_err(|_| Gone)
+    }
+
+    /// Hands the delta to the rollup.
+    async fn hand_over(&mut self) -> Result<(), Gone> {
+        let delta = std::mem::take(&mut self.delta);
+        if delta.is_empty() {
+            return Ok(());
+        }
+        self.worker.deltas.send(delta).await.map_err(|_| Gone)
+    }
+}
