@@ -1,0 +1,4 @@
+//! The receivers as agents see them: real connections, real clients, and the queues behind.
+
+mod grpc;
+mod setup;
