@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ledger::Ledger;
+use model::ledger::{Elements, Ledger, Reason, Stage};
 use model::telemetry::Envelope;
 use storage::writer::{BATCH_BYTES, RecordBatch};
 use tokio::sync::mpsc;
@@ -47,12 +47,12 @@ pub struct Worker {
     pub ledger: Arc<Ledger>,
 }
 
-/// The next stage is gone: nothing more can be stored.
-struct Gone;
+/// The next stage is gone: nothing more can be stored. These elements never reached it.
+struct Gone(Elements);
 
 /// Runs until the last sender of elements is dropped and all of them are handed on. Ends earlier only when the rollup or the
-/// writer is gone; what it then drops is what the ledger still shows in flight.
-pub async fn run(worker: Worker) {
+/// writer gives up; what never reached them then counts as refused, [`Reason::Shutdown`]. Answers what that is.
+pub async fn run(worker: Worker) -> Elements {
     let mut task = Task {
         worker,
         delta: Delta::default(),
@@ -61,8 +61,9 @@ pub async fn run(worker: Worker) {
         batch_bytes: 0,
         batch_due: Instant::now(),
     };
-    if task.run().await.is_err() {
-        warn!("a worker ends before its time: the stage after it is gone");
+    match task.run().await {
+        Ok(()) => Elements::default(),
+        Err(Gone(unsent)) => task.give_up(unsent).await,
     }
 }
 
@@ -132,7 +133,7 @@ impl Task {
         if batch.records.is_empty() {
             return Ok(());
         }
-        self.worker.records.send(batch).await.map_err(|_| Gone)
+        self.worker.records.send(batch).await.map_err(|unsent| Gone(elements_of(&unsent.0)))
     }
 
     /// Hands the delta to the rollup.
@@ -141,6 +142,25 @@ impl Task {
         if delta.is_empty() {
             return Ok(());
         }
-        self.worker.deltas.send(delta).await.map_err(|_| Gone)
+        self.worker.deltas.send(delta).await.map_err(|unsent| Gone(unsent.0.elements().clone()))
     }
+
+    async fn give_up(&mut self, unsent: Elements) -> Elements {
+        let mut lost = unsent;
+        lost.merge(&elements_of(&self.batch));
+        lost.merge(self.delta.elements());
+        self.worker.ingest.close();
+        while let Some(element) = self.worker.ingest.recv().await {
+            lost.add(element.telemetry.signal(), 1);
+        }
+        lost.iter().for_each(|(signal, n)| self.worker.ledger.refuse(Stage::Store, signal, Reason::Shutdown, n));
+        warn!("a worker ends before its time: the stage after it is gone");
+        lost
+    }
+}
+
+fn elements_of(batch: &RecordBatch) -> Elements {
+    let mut elements = Elements::default();
+    batch.records.iter().for_each(|record| elements.add(record.kind.signal(), 1));
+    elements
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::ledger::{Ledger, Reason};
+use model::ledger::{Elements, Ledger, Reason, Stage};
 use model::{Clock, UnixMillis, Zone};
 use storage::writer::RowFlush;
 use tokio::sync::{mpsc, oneshot};
@@ -124,20 +124,20 @@ struct Flying {
     begun_at: UnixMillis,
 }
 
-/// The writer is gone: nothing more can be stored.
-struct Gone;
+/// The writer is gone: nothing more can be stored. These elements never reached it.
+struct Gone(Elements);
 
 /// Runs until the last sender of deltas is dropped and everything merged is stored. Ends earlier only when the writer gives up;
-/// what it then leaves unstored is what the ledger still shows in flight.
-pub async fn run(rollup: Rollup) {
+/// elements that never reached the writer then count as refused, [`Reason::Shutdown`]. Answers what those are.
+pub async fn run(rollup: Rollup) -> Elements {
     let totals = Totals::new(rollup.writer, rollup.zone.clone(), rollup.config.limits);
     let mut task = Task { totals, rollup, flying: None, next: Instant::now() };
     task.next += task.rollup.config.interval;
     let end = task.run().await;
     task.report();
-    if end.is_err() {
-        let unwritten = task.totals.dirty();
-        warn!(unwritten, "the writer is gone before all totals were stored");
+    match end {
+        Ok(()) => Elements::default(),
+        Err(Gone(unsent)) => task.give_up(unsent).await,
     }
 }
 
@@ -197,29 +197,22 @@ impl Task {
             self.flushed(begun_at);
             return Ok(());
         }
-        self.totals.begin_flush();
+        let elements = self.totals.begin_flush();
         let mut rows = Vec::new();
         while self.totals.take_rows(CHUNK, &mut rows) {
             tokio::task::yield_now().await;
         }
         let (done, answer) = oneshot::channel();
-        let flush = RowFlush { rows, elements: self.totals.flying_elements().clone(), done };
+        let flush = RowFlush { rows, elements, done };
         self.flying = Some(Flying { answer, begun, begun_at });
-        if self.rollup.rows.send(flush).await.is_err() {
-            self.totals.unanswered();
-            return Err(Gone);
-        }
-        Ok(())
+        self.rollup.rows.send(flush).await.map_err(|unsent| Gone(unsent.0.elements))
     }
 
     fn settle(&mut self, answer: Option<Vec<(usize, Reason)>>) -> Result<(), Gone> {
         let Some(flying) = self.flying.take() else { return Ok(()) };
-        let Some(refused) = answer else {
-            self.totals.unanswered();
-            return Err(Gone);
-        };
-        for (_, reason) in refused {
-            self.rollup.ledger.refuse_rows(reason, 1);
+        // Refused rows are counted by the writer; trying them again would only get them refused again.
+        if answer.is_none() {
+            return Err(Gone(Elements::default()));
         }
         self.totals.answered();
         self.flushed(flying.begun_at);
@@ -247,6 +240,19 @@ impl Task {
             left = left.saturating_sub(CHUNK);
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn give_up(&mut self, unsent: Elements) -> Elements {
+        let mut lost = unsent;
+        lost.merge(&self.totals.take_elements());
+        self.rollup.deltas.close();
+        while let Some(delta) = self.rollup.deltas.recv().await {
+            lost.merge(delta.elements());
+        }
+        lost.iter().for_each(|(signal, n)| self.rollup.ledger.refuse(Stage::Store, signal, Reason::Shutdown, n));
+        let dirty = self.totals.dirty();
+        warn!(dirty, "the writer is gone before all totals were stored");
+        lost
     }
 
     fn report(&self) {

@@ -74,8 +74,8 @@ struct Held {
 /// This node's totals.
 ///
 /// Flushing goes in three steps, so that a long list can be taken in pieces: [`begin_flush`](Self::begin_flush),
-/// [`take_rows`](Self::take_rows) until it says that there are no more, then [`answered`](Self::answered) or
-/// [`unanswered`](Self::unanswered). No merge may come between the pieces; between the last piece and the answer it may.
+/// [`take_rows`](Self::take_rows) until it says that there are no more, then [`answered`](Self::answered). No merge may come
+/// between the pieces; between the last piece and the answer it may.
 #[derive(Debug)]
 pub struct Totals {
     writer: u64,
@@ -85,8 +85,6 @@ pub struct Totals {
     /// Every entity once: the order in which the sweep visits them.
     ring: std::collections::VecDeque<EntityKey>,
     dirty: Vec<EntityKey>,
-    flying: Vec<EntityKey>,
-    flying_elements: Elements,
     elements: Elements,
     /// The number of the last flush that began.
     seq: u64,
@@ -106,8 +104,6 @@ impl Totals {
             entities: HashMap::new(),
             ring: std::collections::VecDeque::new(),
             dirty: Vec::new(),
-            flying: Vec::new(),
-            flying_elements: Elements::default(),
             elements: Elements::default(),
             seq: 0,
             in_flight: false,
@@ -166,13 +162,18 @@ impl Totals {
         self.elements.merge(elements);
     }
 
-    /// Begins a flush of everything dirty and answers its sequence number, which rises. At most one flush may be unanswered.
-    pub fn begin_flush(&mut self) -> u64 {
+    /// Begins a flush of everything dirty, under a sequence number that rises, and answers the elements that it carries. There may
+    /// be one unanswered flush at most.
+    pub fn begin_flush(&mut self) -> Elements {
         assert!(!self.in_flight, "a flush begins only after the answer to the one before it");
         self.seq += 1;
         self.in_flight = true;
-        self.flying_elements = std::mem::take(&mut self.elements);
-        self.seq
+        self.take_elements()
+    }
+
+    /// Takes the elements that wait for a flush.
+    pub fn take_elements(&mut self) -> Elements {
+        std::mem::take(&mut self.elements)
     }
 
     /// Adds the dirty rows of the next `n_entities` entities to `rows`, absolute, under the sequence of the flush that began.
@@ -191,37 +192,13 @@ impl Totals {
                     cells: held.cells.clone(),
                 });
             }
-            self.flying.push(key);
         }
         !self.dirty.is_empty()
-    }
-
-    /// The elements that the flush that began carries.
-    pub fn flying_elements(&self) -> &Elements {
-        &self.flying_elements
     }
 
     /// The store has answered for good: what the flush took is clean, unless it was touched meanwhile.
     pub fn answered(&mut self) {
         self.in_flight = false;
-        self.flying.clear();
-        self.flying_elements = Elements::default();
-    }
-
-    /// There will be no answer: what the flush took is dirty again, and the next one carries its elements too.
-    pub fn unanswered(&mut self) {
-        self.in_flight = false;
-        self.elements.merge(&std::mem::take(&mut self.flying_elements));
-        for key in self.flying.drain(..) {
-            let Some(entity) = self.entities.get_mut(&key) else { continue };
-            for held in entity.rows.iter_mut().filter(|held| held.taken == self.seq) {
-                held.dirty = true;
-            }
-            if !entity.dirty {
-                entity.dirty = true;
-                self.dirty.push(key);
-            }
-        }
     }
 
     /// Looks at the next `n_entities` entities and evicts what may go: clean rows that nothing touched for [`IDLE_MINUTES`] and
@@ -335,4 +312,270 @@ fn merge_changes(mine: &mut Cells, theirs: &Cells) -> bool {
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use model::cell::{self, CellId};
+    use model::metric::{Function, Seen, Value};
+    use model::telemetry::Signal;
+    use model::{Agg, UnixMillis};
+    use testkit::START;
+
+    use super::*;
+
+    const CPM: CellId = CellId(64);
+    /// 2024-01-15T12:00Z.
+    const NOON: u32 = 28_422_000;
+
+    fn key(scope: Scope, step: Step, bucket: u32, entity: &str) -> RowKey {
+        RowKey { scope, step, bucket: Bucket(bucket), entity: entity.into() }
+    }
+
+    fn calls(n: u64) -> Cells {
+        Cells::from_iter([(CPM, Agg::Count(n))])
+    }
+
+    fn ping(minute: i64) -> Cells {
+        Cells::from_iter([(cell::LAST_PING, Agg::Max(minute))])
+    }
+
+    fn at(minute: u32) -> UnixMillis {
+        Bucket(minute).start()
+    }
+
+    fn totals(limits: Limits) -> Totals {
+        Totals::new(7, Zone::utc(), limits)
+    }
+
+    fn take(totals: &mut Totals) -> Vec<Row> {
+        let mut rows = Vec::new();
+        totals.begin_flush();
+        while totals.take_rows(2, &mut rows) {}
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
+    fn show(rows: &[Row]) -> String {
+        let line = |row: &Row| {
+            let cells: Vec<_> = row.cells.iter().map(|(_, agg)| format!("{agg:?}")).collect();
+            let bucket = i64::from(row.key.bucket.0) - i64::from(NOON);
+            format!(
+                "{} {:?} {bucket:+} life {} seq {}: {}\n",
+                row.key.entity,
+                row.key.step,
+                row.partial.life,
+                row.seq,
+                cells.join(" ")
+            )
+        };
+        rows.iter().map(line).collect()
+    }
+
+    fn check(rows: &[Row], expected: Expect) {
+        expected.assert_eq(&show(rows));
+    }
+
+    #[test]
+    fn a_minute_counts_in_its_hour_and_its_day_and_rows_are_absolute() {
+        let mut totals = totals(Limits::default());
+        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON, "a"), &calls(2), START));
+        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON + 61, "a"), &calls(3), START));
+        check(
+            &take(&mut totals),
+            expect![[r#"
+                a Minute +0 life 1 seq 1: Count(2)
+                a Minute +61 life 4 seq 1: Count(3)
+                a Hour +0 life 2 seq 1: Count(2)
+                a Hour +60 life 5 seq 1: Count(3)
+                a Day -720 life 3 seq 1: Count(5)
+            "#]],
+        );
+        totals.answered();
+        assert!(totals.is_clean());
+        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON + 1, "a"), &calls(1), START));
+        check(
+            &take(&mut totals),
+            expect![[r#"
+                a Minute +1 life 6 seq 2: Count(1)
+                a Hour +0 life 2 seq 2: Count(3)
+                a Day -720 life 3 seq 2: Count(6)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn hours_and_days_are_those_of_the_zone() {
+        let mut totals = Totals::new(7, Zone::named("Asia/Kolkata").unwrap(), Limits::default());
+        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON + 10, "a"), &calls(1), START));
+        // 17:40 in Kolkata: the hour began at 11:30 UTC, the day at 18:30 UTC the evening before.
+        check(
+            &take(&mut totals),
+            expect![[r#"
+                a Minute +10 life 1 seq 1: Count(1)
+                a Hour -30 life 2 seq 1: Count(1)
+                a Day -1050 life 3 seq 1: Count(1)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_was_touched_while_a_flush_was_in_flight_stays_dirty() {
+        let mut totals = totals(Limits::default());
+        for entity in ["a", "b"] {
+            totals.merge(&key(Scope::Service, Step::Hour, NOON, entity), &calls(1), START);
+        }
+        assert_eq!(take(&mut totals).len(), 2);
+        totals.merge(&key(Scope::Service, Step::Hour, NOON, "b"), &calls(1), START);
+        totals.answered();
+        check(
+            &take(&mut totals),
+            expect![[r#"
+            b Hour +0 life 2 seq 2: Count(2)
+        "#]],
+        );
+    }
+
+    #[test]
+    fn elements_wait_for_a_flush_even_where_no_row_changed() {
+        let mut totals = totals(Limits::default());
+        let mut one = Elements::default();
+        one.add(Signal::Management, 1);
+        totals.count(&one);
+        totals.count(&one);
+        assert!(!totals.is_clean());
+        assert_eq!(totals.begin_flush().iter().collect::<Vec<_>>(), [(Signal::Management, 2)]);
+        assert!(totals.is_clean(), "a flush carries them");
+    }
+
+    #[test]
+    fn saying_what_is_known_dirties_nothing() {
+        let mut totals = totals(Limits::default());
+        let life = key(Scope::ServiceInstance, Step::Life, 0, "i");
+        totals.merge(&life, &ping(5), START);
+        take(&mut totals);
+        totals.answered();
+        totals.merge(&life, &ping(5), START);
+        totals.merge(&life, &ping(4), START);
+        assert!(totals.is_clean());
+        totals.merge(&life, &ping(6), START);
+        assert_eq!(take(&mut totals).len(), 1);
+    }
+
+    #[test]
+    fn an_ended_row_goes_when_it_was_left_alone_and_opens_again_as_another_partial() {
+        let mut totals = totals(Limits::default());
+        let minute = key(Scope::Service, Step::Minute, NOON, "a");
+        totals.merge(&minute, &calls(1), at(NOON));
+        take(&mut totals);
+        assert_eq!(totals.sweep(9, at(NOON + 60)), 0, "it is in flight");
+        totals.answered();
+        totals.merge(&minute, &calls(1), at(NOON + 5));
+        assert_eq!(totals.sweep(9, at(NOON + 60)), 0, "it is dirty");
+        take(&mut totals);
+        totals.answered();
+        assert_eq!(totals.sweep(9, at(NOON + 11)), 0, "its minute ended 10 minutes ago, not over 10");
+        assert_eq!(totals.sweep(9, at(NOON + 15)), 0, "it was touched 10 minutes ago, not over 10");
+        assert_eq!(totals.sweep(9, at(NOON + 16)), 1);
+        assert_eq!(totals.sweep(9, at(NOON + 70)), 0, "the hour ended 10 minutes ago, not over 10");
+        assert_eq!(totals.sweep(9, at(NOON + 71)), 1);
+        assert_eq!((totals.rows(), totals.entities()), (1, 1), "the day is running");
+        totals.merge(&minute, &calls(5), at(NOON + 72));
+        check(
+            &take(&mut totals),
+            expect![[r#"
+                a Minute +0 life 4 seq 3: Count(5)
+                a Hour +0 life 5 seq 3: Count(5)
+                a Day -720 life 3 seq 3: Count(7)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_life_row_goes_after_an_idle_day() {
+        let mut totals = totals(Limits::default());
+        totals.merge(&key(Scope::Address, Step::Life, 0, "b:80"), &ping(1), at(NOON));
+        take(&mut totals);
+        totals.answered();
+        assert_eq!(totals.sweep(9, at(NOON + LIFE_IDLE_MINUTES)), 0);
+        assert_eq!(totals.sweep(9, at(NOON + LIFE_IDLE_MINUTES + 1)), 1);
+        assert_eq!((totals.rows(), totals.entities()), (0, 0));
+    }
+
+    #[test]
+    fn above_a_limit_new_entities_and_late_rows_are_refused_and_running_ones_go_on() {
+        let mut totals = totals(Limits { entities: 2, rows: 6 });
+        let row = |minute, entity| key(Scope::Service, Step::Minute, minute, entity);
+        assert!(totals.merge(&row(NOON, "a"), &calls(1), at(NOON)));
+        assert!(totals.merge(&row(NOON, "b"), &calls(1), at(NOON)));
+        assert!(!totals.merge(&row(NOON, "c"), &calls(1), at(NOON)), "a third entity");
+        assert!(totals.merge(&row(NOON + 1, "a"), &calls(1), at(NOON)), "the running minute");
+        assert_eq!(totals.rows(), 7);
+        assert!(!totals.merge(&row(NOON - 60, "a"), &calls(1), at(NOON)), "a late minute that is not open");
+        assert!(totals.merge(&row(NOON, "a"), &calls(1), at(NOON + 600)), "a late minute that is open");
+        assert_eq!(totals.rows(), 7);
+    }
+
+    /// Worked example E6 of the analysis reference: late data across a minute's end, here as what derivation makes of it.
+    #[test]
+    fn late_data_count_in_their_own_minute_hour_and_day() {
+        const FUNCTIONS: [(&str, Function); 5] = [
+            ("cpm", Function::Cpm),
+            ("resp_time", Function::LongAvg),
+            ("sla", Function::Percent),
+            ("apdex", Function::Apdex),
+            ("percentile", Function::Percentile { precision: 10 }),
+        ];
+        let id = |i: usize| CellId(64 + u16::try_from(i).unwrap());
+        let delta = |latency: i64, ok: bool| -> Cells {
+            let seen = [
+                Seen::One,
+                Seen::Int(latency),
+                Seen::Match(ok),
+                Seen::Apdex { latency, threshold: 500, ok },
+                Seen::Int(latency),
+            ];
+            let observe = |(i, ((_, function), seen)): (usize, (&(&str, Function), Seen<'_>))| {
+                let mut agg = function.empty();
+                function.observe(&mut agg, seen, UnixMillis(0));
+                (id(i), agg)
+            };
+            FUNCTIONS.iter().zip(seen).enumerate().map(observe).collect()
+        };
+        let value = |agg: &Agg, function: Function, step| match function.value(agg, step).unwrap() {
+            Value::Int(v) => v.to_string(),
+            Value::Labeled(ranks) => ranks.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>().join(","),
+            other => format!("{other:?}"),
+        };
+        let show = |rows: &[Row]| -> String {
+            let line = |row: &Row| {
+                let show = |(i, (name, function)): (usize, &(&str, Function))| {
+                    format!("{name} {}", value(row.cells.get(id(i)).unwrap(), *function, row.key.step))
+                };
+                let values: Vec<_> = FUNCTIONS.iter().enumerate().map(show).collect();
+                format!("{} {}\n", Zone::utc().bucket_text(row.key.step, row.key.bucket), values.join("; "))
+            };
+            rows.iter().map(line).collect()
+        };
+        let mut totals = totals(Limits::default());
+        totals.merge(&key(Scope::Service, Step::Minute, NOON, "A"), &delta(500, true), at(NOON + 1));
+        totals.merge(&key(Scope::Service, Step::Minute, NOON + 1, "A"), &delta(100, true), at(NOON + 1));
+        let on_time = take(&mut totals);
+        totals.answered();
+        expect![[r#"
+            202401151200 cpm 1; resp_time 500; sla 10000; apdex 10000; percentile 500,500,500,500,500
+            202401151201 cpm 1; resp_time 100; sla 10000; apdex 10000; percentile 100,100,100,100,100
+            2024011512 cpm 0; resp_time 300; sla 10000; apdex 10000; percentile 100,500,500,500,500
+            20240115 cpm 0; resp_time 300; sla 10000; apdex 10000; percentile 100,500,500,500,500
+        "#]]
+        .assert_eq(&show(&on_time));
+        totals.merge(&key(Scope::Service, Step::Minute, NOON, "A"), &delta(40, false), at(NOON + 5));
+        expect![[r#"
+            202401151200 cpm 2; resp_time 270; sla 5000; apdex 5000; percentile 40,500,500,500,500
+            2024011512 cpm 0; resp_time 213; sla 6666; apdex 6666; percentile 100,100,500,500,500
+            20240115 cpm 0; resp_time 213; sla 6666; apdex 6666; percentile 100,100,500,500,500
+        "#]]
+        .assert_eq(&show(&take(&mut totals)));
+    }
 }
