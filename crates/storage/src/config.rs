@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, Zone};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Retention, SharedStore, StoreError, memory};
@@ -14,7 +15,7 @@ use crate::{Retention, SharedStore, StoreError, memory};
 pub const MIN_RETENTION_DAYS: u32 = 2;
 
 /// Where data are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// In files of this process, under [`Config::path`]. Needs no server.
@@ -25,7 +26,7 @@ pub enum Backend {
 }
 
 /// Settings of the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where data are kept.

@@ -11,14 +11,16 @@ use model::ledger::Reason;
 use model::record::Record;
 use model::{Row, UnixMillis};
 
+mod chance;
 pub mod config;
 pub mod embedded;
 pub mod memory;
 pub mod query;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod writer;
 
-pub use config::{Config, open};
+pub use config::{Backend, Config, open};
 pub use query::{
     Attr, Condition, Cursor, Entities, ItemQuery, Marks, MergedRow, Order, RecordOrder, RecordPage, RecordQuery,
     RowPage, ScanQuery, Series, SeriesQuery, Test, TopEntry, TopQuery,
