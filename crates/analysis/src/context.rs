@@ -144,9 +144,7 @@ impl Settings {
     /// when it is received, or more than ten minutes ahead, opens no row.
     pub fn new(config: &Config, zone: Zone, retention_days: u32) -> Self {
         let keys = |signal: &str, keys: &[String]| {
-            keys.iter()
-                .map(|key| (key.as_str().into(), format!("{signal}|{key}").into_boxed_str()))
-                .collect::<Keys>()
+            keys.iter().map(|key| (key.as_str().into(), format!("{signal}|{key}").into_boxed_str())).collect::<Keys>()
         };
         let addresses = config.gateways.iter().flat_map(|g| &g.addresses);
         let apdex = config.apdex.services.iter().map(|(name, &t)| (name.as_str().into(), i64::from(t)));

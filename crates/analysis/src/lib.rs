@@ -1,10 +1,20 @@
 //! Telemetry becomes rows and records: what agents report is derived, merged and totalled here.
 
 pub mod alias;
+pub mod catalogue;
 pub mod context;
 pub mod delta;
 pub mod derive;
+mod event;
+mod jvm;
+mod log;
+mod management;
 pub mod naming;
 pub mod oal;
 pub mod rollup;
+mod source;
+mod tags;
+mod trace;
 pub mod worker;
+#[cfg(test)]
+mod testing;

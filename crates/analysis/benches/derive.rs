@@ -1,0 +1,5 @@
+//! What deriving costs.
+
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,60 @@
+//! The segment itself: what it can be found by, and its bytes as they came.
+
+use model::kinds::{RecordKind, segment as field};
+use model::ledger::Reason;
+use model::record::{FieldValue, Format, Record};
+use model::segment::{Segment, Span, SpanKind};
+use model::telemetry::Signal;
+use model::{ByteString, UnixMillis, id};
+
+use super::Own;
+use crate::context::SegmentStatus;
+use crate::derive::Out;
+use crate::{naming, tags};
+
+/// Appends the segment's record, and notes its searchable tags for completion. This is where sampling will decide, since a
+/// segment that is not kept leaves neither, and its metrics all the same.
+pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
+    // A start of 0 is one that was never set; one that no row may be opened for is as good as none.
+    let starts = segment.spans.iter().map(|s| s.start).filter(|&at| at != 0 && out.minute(at).is_some());
+    let Some(start) = starts.min() else { return out.refuse(Signal::Segment, Reason::TimeOutOfRange) };
+    let end = segment.spans.iter().map(|s| s.end).max().unwrap_or(start);
+    let latency = end.saturating_sub(start).min(i64::from(i32::MAX));
+
+    let mut kept = tags::Searchable::new(&out.settings().trace_tags);
+    segment.spans.iter().for_each(|span| kept.add_all(&span.tags));
+    let tags = kept.note(start, out);
+
+    let text = |text: String| FieldValue::Text(ByteString::from(text));
+    let mut fields = vec![FieldValue::Absent; RecordKind::Segment.def().fields.len()];
+    fields[field::TRACE_ID] = FieldValue::keyword(segment.trace_id.clone());
+    fields[field::SERVICE] = text(own.service_id.clone());
+    fields[field::INSTANCE] = text(own.instance_id.clone());
+    if let Some(endpoint) = endpoint(&segment.spans) {
+        fields[field::ENDPOINT] = text(id::endpoint(&own.service_id, naming::endpoint(endpoint)));
+    }
+    fields[field::LATENCY] = FieldValue::Int(latency);
+    fields[field::IS_ERROR] = FieldValue::Bool(is_error(&segment.spans, out.settings().segment_status));
+    fields[field::TAGS] = tags;
+    out.records.push(Record {
+        kind: RecordKind::Segment,
+        id: segment.segment_id.clone(),
+        time: UnixMillis(start),
+        fields,
+        format: Format::Segment,
+        body: segment.body.clone(),
+    });
+}
+
+/// The endpoint that a segment is listed under: of its first span and its entry spans the one that stands last.
+fn endpoint(spans: &[Span]) -> Option<&str> {
+    spans.iter().rev().find(|s| s.id == 0 || s.kind == SpanKind::Entry).map(|s| &*s.operation)
+}
+
+fn is_error(spans: &[Span], status: SegmentStatus) -> bool {
+    spans.iter().filter(|s| s.is_error).any(|s| match status {
+        SegmentStatus::AnySpan => true,
+        SegmentStatus::EntrySpan => s.kind == SpanKind::Entry,
+        SegmentStatus::FirstSpan => s.id == 0,
+    })
+}
