@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Settings of the receivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What agents must send as `authentication` (gRPC metadata or HTTP header); empty to ask for nothing. Agents send it
     /// unencrypted unless TLS is on.
+    #[schemars(with = "String")]
     pub token: Secret,
     /// The largest message or HTTP body in bytes, compressed or not.
     pub max_message_bytes: u32,
@@ -34,6 +36,7 @@ pub struct Config {
     pub max_reporters: usize,
     /// What agents are told to change while they run: service name, then keys and values as the agent documents them, such as
     /// `trace.sample_rate: "3000"`.
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, String>>")]
     pub agent_configurations: BTreeMap<String, AgentConfiguration>,
     /// Whether agents are sent their configuration at every question, also when they have it already.
     pub always_send_configurations: bool,

@@ -12,13 +12,16 @@ mod discovery;
 mod fault;
 mod grpc;
 mod gunzip;
+mod http;
 mod ingest;
 mod intake;
+mod later;
 mod reporters;
 mod token;
 mod wire;
 
 pub use config::{AgentConfiguration, Config, Secret};
 pub use grpc::router as grpc;
+pub use http::router as http;
 pub use ingest::Ingest;
 pub use reporters::{Protocol, Reporter};

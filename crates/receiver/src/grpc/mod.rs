@@ -8,6 +8,8 @@ mod health;
 mod methods;
 mod reply;
 
+use std::pin::{Pin, pin};
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -16,6 +18,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
+use futures_util::{Stream, stream};
 use tonic::Status;
 
 use self::frame::Frames;
@@ -24,7 +27,7 @@ use crate::budget::Patience;
 use crate::config::Config;
 use crate::discovery::Discovery;
 use crate::fault::Fault;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Message};
 use crate::intake::Intake;
 use crate::reporters::Protocol;
 use crate::token::Token;
@@ -61,9 +64,7 @@ impl Server {
         match self.answer(method, request).await {
             Ok(response) => response,
             Err(fault) => {
-                if let Some(reason) = fault.reason() {
-                    self.ingest.refuse(method.kind.signal(), reason, 1);
-                }
+                self.count(method, fault);
                 reply::failure(fault)
             }
         }
@@ -78,6 +79,7 @@ impl Server {
         match method.shape {
             Shape::Unary => self.unary(method, frames).await.map(reply::one),
             Shape::ClientStream => self.client_stream(method, frames).await.map(|()| reply::one(Bytes::new())),
+            Shape::Bidirectional => Ok(reply::many(self.clone().answers(method, frames))),
         }
     }
 
@@ -88,20 +90,69 @@ impl Server {
 
     async fn client_stream(&self, method: &'static Method, mut frames: Frames) -> Result<(), Fault> {
         let mut intake = Intake::stream(self.ingest.clone(), self.discovery.clone(), Protocol::Grpc);
-        let closed = self.ingest.closed();
-        tokio::pin!(closed);
-        loop {
-            // Only the wait for a message is cut short: one that has arrived still goes into its queue.
-            let message = tokio::select! {
-                biased;
-                () = &mut closed => return Err(Fault::Closing),
-                message = frames.next() => message?,
-            };
-            let Some(message) = message else {
-                return Ok(());
-            };
+        let mut closed = pin!(self.ingest.closed());
+        while let Some(message) = next(&mut frames, closed.as_mut()).await? {
             intake.take(method.kind, message).await?;
         }
+        Ok(())
+    }
+
+    /// The answers of a call whose first message says what is coming. Nobody keeps the rest yet, and it is one element.
+    fn answers(self, method: &'static Method, frames: Frames) -> impl Stream<Item = Result<Bytes, Fault>> + Send {
+        let closed = Box::pin(self.ingest.closed());
+        let intake = Intake::stream(self.ingest.clone(), self.discovery.clone(), Protocol::Grpc);
+        let upload = Upload { server: self, method, frames, closed, intake, begun: false };
+        stream::unfold(Some(upload), |upload| async {
+            let mut upload = upload?;
+            match upload.answer().await {
+                Ok(answer) => answer.map(|answer| (Ok(answer), Some(upload))),
+                Err(fault) => {
+                    upload.server.count(upload.method, fault);
+                    Some((Err(fault), None))
+                }
+            }
+        })
+    }
+
+    fn count(&self, method: &Method, fault: Fault) {
+        if let Some(reason) = fault.reason() {
+            self.ingest.refuse(method.kind.signal(), reason, 1);
+        }
+    }
+}
+
+/// A call that is answered while it goes on.
+struct Upload {
+    server: Server,
+    method: &'static Method,
+    frames: Frames,
+    closed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    intake: Intake,
+    begun: bool,
+}
+
+impl Upload {
+    /// The next answer; `None` at the end.
+    async fn answer(&mut self) -> Result<Option<Bytes>, Fault> {
+        while let Some(message) = next(&mut self.frames, self.closed.as_mut()).await? {
+            if !self.begun {
+                self.begun = true;
+                return self.intake.take(self.method.kind, message).await.map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The next message, unless the door closes. Only the wait is cut short: what has arrived still goes into its queue.
+async fn next(
+    frames: &mut Frames,
+    closed: Pin<&mut (dyn Future<Output = ()> + Send)>,
+) -> Result<Option<Message>, Fault> {
+    tokio::select! {
+        biased;
+        () = closed => Err(Fault::Closing),
+        message = frames.next() => message,
     }
 }
 

@@ -1,5 +1,8 @@
 //! Protobuf, read by hand: texts stay slices of the message that arrived, and what a message may become in memory has a limit.
 
+pub(crate) mod event;
+pub(crate) mod jvm;
+pub(crate) mod log;
 pub(crate) mod management;
 pub(crate) mod reader;
 pub(crate) mod segment;
@@ -54,4 +57,14 @@ impl<'a> Decoder<'a> {
         }
         Ok(tag)
     }
+}
+
+/// A key and a value, checked and forgotten.
+fn check_pair(mut reader: Reader<'_>) -> Result<(), WireError> {
+    while let Some((number, value)) = reader.next()? {
+        if matches!(number, 1 | 2) {
+            value.text()?;
+        }
+    }
+    Ok(())
 }

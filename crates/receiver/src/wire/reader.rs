@@ -27,6 +27,7 @@ impl WireError {
 pub(crate) enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
+    Fixed64(u64),
     /// Of a wire type that none of our messages' fields has; skipped.
     Other,
 }
@@ -47,6 +48,10 @@ impl<'a> Value<'a> {
     #[expect(clippy::cast_possible_truncation, reason = "the format says: the low 32 bits")]
     pub(crate) fn int32(self) -> Result<i32, WireError> {
         self.int64().map(|v| v as i32)
+    }
+
+    pub(crate) fn double(self) -> Result<f64, WireError> {
+        if let Value::Fixed64(bits) = self { Ok(f64::from_bits(bits)) } else { Err(WireError::Malformed) }
     }
 
     pub(crate) fn bool(self) -> Result<bool, WireError> {
@@ -72,6 +77,11 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes, depth: DEPTH }
     }
 
+    /// Reads a message that was cut out of a top-level one.
+    pub(crate) fn inner(bytes: &'a [u8]) -> Self {
+        Reader { rest: bytes, depth: DEPTH - 1 }
+    }
+
     /// Reads a message inside this one.
     pub(crate) fn nested(&self, bytes: &'a [u8]) -> Self {
         Reader { rest: bytes, depth: self.depth - 1 }
@@ -85,6 +95,11 @@ impl<'a> Reader<'a> {
         let (number, wire_type) = self.key()?;
         let value = match wire_type {
             0 => Value::Varint(self.varint()?),
+            1 => {
+                let (&bits, rest) = self.rest.split_first_chunk().ok_or(WireError::Malformed)?;
+                self.rest = rest;
+                Value::Fixed64(u64::from_le_bytes(bits))
+            }
             2 => {
                 let len = usize::try_from(self.varint()?).map_err(|_| WireError::Malformed)?;
                 Value::Bytes(self.take(len)?)

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use model::segment::{Segment, Span, SpanKind, SpanLayer, SpanRef};
 
-use super::Decoder;
 use super::reader::{Reader, WireError};
+use super::{Decoder, check_pair};
 
 /// How much one segment may hold.
 #[derive(Clone, Copy, Debug)]
@@ -98,14 +98,4 @@ impl Decoder<'_> {
         }
         Ok(())
     }
-}
-
-/// A key and a value, checked and forgotten.
-fn check_pair(mut reader: Reader<'_>) -> Result<(), WireError> {
-    while let Some((number, value)) = reader.next()? {
-        if matches!(number, 1 | 2) {
-            value.text()?;
-        }
-    }
-    Ok(())
 }
