@@ -4,16 +4,16 @@
 ///
 /// SplitMix64, whose every seed is as good as any other. Not for secrets.
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
     /// The source of a seed.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Chance(seed)
     }
 
     /// The next 64 bits, all equally likely.
-    pub(crate) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -21,14 +21,13 @@ impl Chance {
     }
 
     /// A number below `end`; 0 when `end` is 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         let high = (u128::from(self.bits()) * u128::from(end)) >> 64;
         u64::try_from(high).expect("a product of two 64-bit numbers has 64 high bits")
     }
 
     /// True in `n` of a thousand cases.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn per_mille(&mut self, n: u64) -> bool {
+    pub fn per_mille(&mut self, n: u64) -> bool {
         self.below(1_000) < n
     }
 }

@@ -11,13 +11,14 @@ use model::ledger::Reason;
 use model::record::Record;
 use model::{Row, UnixMillis};
 
-mod chance;
+pub mod chance;
 pub mod config;
 pub mod embedded;
 pub mod memory;
 pub mod query;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod words;
 pub mod writer;
 
 pub use config::{Backend, Config, open};

@@ -2,5 +2,5 @@
 
 mod faulty;
 
-pub use faulty::{Faults, FaultyStore, Mood};
 pub use crate::chance::Chance;
+pub use faulty::{Faults, FaultyStore, Mood};

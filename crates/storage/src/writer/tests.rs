@@ -231,7 +231,9 @@ async fn while_the_store_is_away_the_queue_fills_and_the_oldest_record_ages() {
     let running = tokio::spawn(writer.run(never()));
     let mut sent = 0;
     // A full batch goes on its way alone, so the slots, the next group and the queue take one each.
-    while let Ok(permit) = tokio::time::timeout(Duration::from_secs(1), handle.records.reserve()).await {
+    while sent < 100
+        && let Ok(permit) = tokio::time::timeout(Duration::from_secs(1), handle.records.reserve()).await
+    {
         permit.unwrap().send(bench.batch([format!("r{sent:03}")], RecordKind::Segment, BATCH_BYTES));
         sent += 1;
     }
