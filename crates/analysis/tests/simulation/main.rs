@@ -5,6 +5,8 @@
 
 mod bugs;
 mod elements;
+mod flow;
+mod late;
 mod node;
 mod reference;
 mod world;
