@@ -12,15 +12,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::shell::{Shell, say};
 use crate::tidy::graph::Metadata;
 
-/// Settings that move the server off its usual ports and data, as environment variables.
-const GRPC_LISTEN: &str = "SKYLARK__RECEIVER__GRPC__LISTEN";
-const HTTP_LISTEN: &str = "SKYLARK__RECEIVER__HTTP__LISTEN";
-const METRICS_LISTEN: &str = "SKYLARK__TELEMETRY__LISTEN";
-const DATA_DIR: &str = "SKYLARK__STORAGE__EMBEDDED__PATH";
+/// The server's listeners in the names of its settings: `SKYLARK__SERVER__<listener>__HOST` and `…__PORT`.
+const LISTENERS: [&str; 3] = ["GRPC", "HTTP", "TELEMETRY"];
+const DATA_DIR: &str = "SKYLARK__STORAGE__PATH";
 
 /// A server that is not ready by then has failed to start.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -43,6 +42,9 @@ pub(crate) struct Bench {
     /// How long each run sends.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// What else to tell the load generator, after `--`: `-- --services 20 --endpoints 5`.
+    #[arg(last = true)]
+    loadgen: Vec<String>,
 }
 
 impl Bench {
@@ -61,21 +63,34 @@ impl Bench {
         shell.cargo("build").args(["--release", "--locked", "-p", "server", "-p", "loadgen"]).run()?;
         let reports = target.join("bench");
         fs::create_dir_all(&reports)?;
-        for rate in &self.rates {
+        for &rate in &self.rates {
             let server = Server::start(shell, target, &reports.join(format!("data-{rate}")))?;
-            say(format_args!("ready after {} ms", server.ready_after.as_millis()));
-            let report = shell
-                .cmd(target.join("release/loadgen"))
-                .args(["--grpc", &server.grpc.to_string(), "--http", &server.http.to_string()])
-                .args(["--metrics", &server.metrics.to_string(), "--pid", &server.child.id().to_string()])
-                .args(["--rate", &rate.to_string(), "--seconds", &self.seconds.to_string()])
-                .read()?;
+            let ready_ms = server.ready_after.as_millis();
+            say(format_args!("ready after {ready_ms} ms"));
+            let report = shell.cmd(target.join("release/loadgen")).args(self.load_args(&server, rate)).read()?;
             server.stop(shell)?;
-            let path = reports.join(format!("rate-{rate}.json"));
-            fs::write(&path, &report)?;
-            say(format_args!("{}:\n{}", path.display(), report.trim_end()));
+            let report: Value = serde_json::from_str(&report).context("the load generator's report is not JSON")?;
+            let whole = json!({ "ready_ms": u64::try_from(ready_ms)?, "load": report });
+            let (path, text) = (reports.join(format!("rate-{rate}.json")), serde_json::to_string_pretty(&whole)?);
+            fs::write(&path, &text)?;
+            say(format_args!("{}:\n{text}", path.display()));
         }
         Ok(())
+    }
+
+    /// What the load generator is told. What the caller adds comes last.
+    fn load_args(&self, server: &Server, rate: u32) -> Vec<String> {
+        let Server { grpc, http, metrics, child, .. } = server;
+        let own = [
+            ("--grpc", format!("http://{grpc}")),
+            ("--http", format!("http://{http}")),
+            ("--metrics", format!("http://{metrics}/metrics")),
+            ("--pid", child.id().to_string()),
+            ("--rate", rate.to_string()),
+            ("--seconds", self.seconds.to_string()),
+        ];
+        let own = own.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+        own.chain(self.loadgen.iter().cloned()).collect()
     }
 }
 
@@ -108,9 +123,8 @@ impl Server {
         }
         let [grpc, http, metrics] = free_addresses()?;
         let log = data.with_extension("log");
-        let settings = [(GRPC_LISTEN, grpc), (HTTP_LISTEN, http), (METRICS_LISTEN, metrics)];
         let mut command = shell.cmd(target.join("release/skylark")).env(DATA_DIR, data).into_inner();
-        command.envs(settings.map(|(name, address)| (name, address.to_string())));
+        command.envs(LISTENERS.iter().zip([grpc, http, metrics]).flat_map(|(name, at)| listen(name, at)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let since = now();
         let child = command.spawn().context("cannot start skylark")?;
@@ -154,6 +168,12 @@ impl Drop for Server {
         self.child.kill().and_then(|()| self.child.wait().map(drop)).unwrap_or_default();
         fs::remove_dir_all(&self.data).unwrap_or_default();
     }
+}
+
+/// The settings that make a listener listen at an address.
+fn listen(listener: &str, at: SocketAddr) -> [(String, String); 2] {
+    let name = |part: &str| format!("SKYLARK__SERVER__{listener}__{part}");
+    [(name("HOST"), at.ip().to_string()), (name("PORT"), at.port().to_string())]
 }
 
 /// Addresses that nobody listened on a moment ago; all three are held at once, so they differ.
@@ -206,6 +226,13 @@ mod tests {
         }
         drop(listener);
         assert!(!healthy(address));
+    }
+
+    #[test]
+    fn a_listener_has_two_settings() {
+        let expected = [("SKYLARK__SERVER__GRPC__HOST", "127.0.0.1"), ("SKYLARK__SERVER__GRPC__PORT", "7")];
+        let settings = listen("GRPC", SocketAddr::from((Ipv4Addr::LOCALHOST, 7)));
+        assert_eq!(settings, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     #[test]
