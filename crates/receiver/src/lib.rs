@@ -20,7 +20,7 @@ mod reporters;
 mod token;
 mod wire;
 
-pub use config::{AgentConfiguration, Config, Secret};
+pub use config::{AgentConfiguration, Config, MaxAge, Secret};
 pub use grpc::router as grpc;
 pub use http::router as http;
 pub use ingest::Ingest;

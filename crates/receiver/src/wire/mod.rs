@@ -68,3 +68,6 @@ fn check_pair(mut reader: Reader<'_>) -> Result<(), WireError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
