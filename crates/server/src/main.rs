@@ -1,2 +1,125 @@
-//! server
-fn main() {}
+//! `skylark`: the observability server in one binary.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use server::config::{self, Config, LogFormat};
+use server::{app, process};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a configuration that cannot be used (sysexits: EX_USAGE).
+const BAD_CONFIGURATION: u8 = 64;
+
+/// Skylark: agents report to it, it analyses and stores, UIs query it.
+#[derive(Debug, Parser)]
+#[command(name = "skylark", version, about)]
+struct Arguments {
+    /// The configuration file, YAML.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// A folder whose files replace those that are compiled in (default: ./config where it exists).
+    #[arg(long, value_name = "DIR", global = true)]
+    config_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (what happens without a command, too).
+    Run,
+    /// Read the configuration and the files it names, report every problem, and end.
+    CheckConfig,
+    /// Print the configuration in force, with its documentation; secrets are hidden.
+    PrintConfig,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let dir = config::config_dir(arguments.config_dir);
+    let file = arguments.config.or_else(|| dir.as_ref().map(|d| d.join("skylark.yml")).filter(|f| f.is_file()));
+    let config = match config::load(file.as_deref()) {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems.to_string()),
+    };
+    let files = match app::Files::load(dir.as_deref()) {
+        Ok(files) => files,
+        Err(error) => return refuse(&format!("the configuration is not usable:\n  {error:#}")),
+    };
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::PrintConfig => say(&config.to_yaml()),
+        Command::CheckConfig => say("the configuration is fine\n"),
+        Command::Run => run(config, files),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "logs are not set up yet, and this is for the one who typed the command")]
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command was asked for")]
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn start_logs(config: &Config) {
+    let filter = EnvFilter::try_new(&config.server.log_level).expect("validated with the configuration");
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.server.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+fn run(config: Config, files: app::Files) -> ExitCode {
+    start_logs(&config);
+    if let Some(limit) = process::raise_descriptor_limit() {
+        info!(limit, "open descriptors allowed");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "cannot start the runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(serve(config, files));
+    // What still blocks a thread after the deadline must not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(error = format!("{error:#}"), "skylark ends with an error");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config, files: app::Files) -> anyhow::Result<()> {
+    // Before anything else, so that a signal during the start is not lost.
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let app = app::start(config, files, model::Clock::system()).await?;
+    announce(&app);
+    app.run(async move {
+        tokio::select! {
+            _ = term.recv() => info!("told to terminate"),
+            _ = interrupt.recv() => info!("interrupted"),
+        }
+    })
+    .await
+}
+
+#[expect(clippy::print_stdout, reason = "the first thing a person sees: where everything is")]
+fn announce(app: &app::App) {
+    println!("{}", app.greeting());
+}

@@ -1,0 +1,357 @@
+//! The one page on which everything is made and connected, downstream first: store, writer, rollup, workers, receivers, listeners.
+//!
+//! Stopping is the absence of senders: the listeners end and drop their routers, with them the ingest queues' senders; the workers
+//! drain and drop theirs, then the rollup, then the writer. See [`App::run`].
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use analysis::context::{Context, Serial, Settings};
+use analysis::delta::Delta;
+use analysis::oal::{self, Program, Rules};
+use analysis::worker::{self, Worker};
+use analysis::{alias, catalogue, rollup};
+use anyhow::{Context as _, anyhow};
+use axum::Router;
+use model::ledger::Ledger;
+use model::metric::Catalogue;
+use model::telemetry::Envelope;
+use model::{Clock, Zone};
+use query::{ComponentFile, Components};
+use receiver::Ingest;
+use storage::writer::{WriterHandle, WriterStats};
+use storage::{Retention, SharedStore};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tower_http::compression::CompressionLayer;
+use tracing::{info, warn};
+
+use crate::config::{Config, ListenConfig};
+use crate::lifecycle::Tasks;
+use crate::live::{self, Address, Live, Ports};
+use crate::tls::Tls;
+use crate::{admin, assets, net, scrape};
+
+/// How often retention looks for what has expired.
+const RETENTION: Duration = Duration::from_secs(600);
+
+/// The files of `config/`, read and understood.
+#[derive(Debug)]
+pub struct Files {
+    rules: Rules,
+    components: Components,
+}
+
+impl Files {
+    /// Reads the files that are compiled in or in `dir`. Errors name file, line and column.
+    pub fn load(dir: Option<&Path>) -> anyhow::Result<Files> {
+        let files = assets::oal(dir)?;
+        let rules = oal::read(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+            .map_err(|errors| anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))?;
+        let components: ComponentFile =
+            serde_saphyr::from_str(&assets::components(dir)?).context("component-libraries.yml")?;
+        let components = Components::new(components)
+            .map_err(|problems| anyhow!("component-libraries.yml: {}", problems.join("\n  ")))?;
+        Ok(Files { rules, components })
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) tasks: Tasks,
+    addresses: Vec<Address>,
+    ports: Ports,
+    store_detail: String,
+}
+
+/// What the parts share while they are wired.
+struct Shared {
+    config: Config,
+    zone: Zone,
+    clock: Clock,
+    store: SharedStore,
+    ledger: Arc<Ledger>,
+    aliases: Arc<alias::Table>,
+    rollup: Arc<rollup::Stats>,
+}
+
+/// Opens the store, wires everything and begins to serve. `Err` says what is in the way; nothing is left running then.
+pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result<App> {
+    let zone = config.server.zone().map_err(anyhow::Error::msg)?;
+    // Bound before the store is opened: a port that is taken must not cost a recovery.
+    let listeners = Listeners::bind(&config).await?;
+    let store = storage::open(&config.storage, &zone, &clock).await.context("cannot open the store")?;
+    let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
+    let metrics = metrics.context("cannot read the metric catalogue")?;
+    let (ledger, aliases, rollup) = Default::default();
+    let shared = Shared { config, zone, clock, store, ledger, aliases, rollup };
+    let mut tasks = Tasks::new(
+        Arc::clone(&shared.store),
+        Arc::clone(&shared.ledger),
+        Duration::from_secs(shared.config.server.shutdown_seconds),
+    );
+
+    let (write, writer) = storage::writer::writer(Arc::clone(&shared.store), Arc::clone(&shared.ledger), random());
+    let writer_stats = writer.stats();
+    let give_up = tasks.give_up();
+    tasks.core("writer", async move { drop(writer.run(give_up).await) });
+    let workers = workers(shared.config.server.workers);
+    let deltas = roll_up(&shared, &mut tasks, workers, &write);
+    let queues = work(&shared, &mut tasks, workers, metrics.program, &deltas, &write);
+    drop((deltas, write));
+    look_after(&shared, &mut tasks);
+
+    let ingest = shared.ingest(queues);
+    tasks.intake(ingest.clone());
+    let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
+    let http = shared.http(&ingest, metrics.catalogue, files.components, &addresses, ports)?;
+    let grpc = receiver::grpc(ingest.clone(), &shared.config.receiver);
+    let own = scrape::routes(shared.scrape(writer_stats, ingest));
+    listeners.serve(&mut tasks, grpc, http, own);
+
+    let store_detail = shared.store.health().await.detail;
+    info!(store = store_detail, workers, zone = %shared.zone, "skylark is ready");
+    Ok(App { tasks, addresses, ports, store_detail })
+}
+
+/// The task that owns the totals; answers where the workers hand their deltas in.
+fn roll_up(shared: &Shared, tasks: &mut Tasks, workers: usize, write: &WriterHandle) -> mpsc::Sender<Delta> {
+    let (deltas, from_workers) = mpsc::channel(rollup::DELTAS_PER_WORKER * workers);
+    let interval = shared.config.storage.flush_interval();
+    let rollup = rollup::run(rollup::Rollup {
+        deltas: from_workers,
+        rows: write.rows.clone(),
+        writer: random(),
+        zone: shared.zone.clone(),
+        clock: shared.clock.clone(),
+        ledger: Arc::clone(&shared.ledger),
+        stats: Arc::clone(&shared.rollup),
+        config: rollup::Config { interval, ..rollup::Config::default() },
+    });
+    tasks.core("rollup", async move { drop(rollup.await) });
+    deltas
+}
+
+/// The workers; answers the queues they take elements from.
+fn work(
+    shared: &Shared,
+    tasks: &mut Tasks,
+    workers: usize,
+    program: Arc<Program>,
+    deltas: &mpsc::Sender<Delta>,
+    write: &WriterHandle,
+) -> Vec<mpsc::Sender<Envelope>> {
+    let config = &shared.config;
+    let context = Context {
+        program,
+        aliases: shared.aliases.load(),
+        settings: Arc::new(Settings::new(&config.analysis, shared.zone.clone(), config.storage.metrics_days)),
+        serial: Arc::new(Serial::new(random())),
+    };
+    let mut queues = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        let (queue, elements) = mpsc::channel(config.receiver.queue_length);
+        queues.push(queue);
+        let worker = Worker {
+            ingest: elements,
+            context: context.clone(),
+            aliases: Arc::clone(&shared.aliases),
+            deltas: deltas.clone(),
+            records: write.records.clone(),
+            ledger: Arc::clone(&shared.ledger),
+        };
+        tasks.core("worker", async move { drop(worker::run(worker).await) });
+    }
+    queues
+}
+
+/// What reads back and tidies up.
+fn look_after(shared: &Shared, tasks: &mut Tasks) {
+    let reader = alias::Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.aliases));
+    tasks.background("aliases", reader.run(tasks.stopped()));
+    let policy = shared.config.storage.retention();
+    tasks.background("retention", retention(Arc::clone(&shared.store), policy, shared.clock.clone(), tasks.stop()));
+}
+
+impl Shared {
+    fn ingest(&self, queues: Vec<mpsc::Sender<Envelope>>) -> Ingest {
+        let mut config = self.config.receiver.clone();
+        let days = u64::from(self.config.storage.records_days);
+        config.max_age = receiver::MaxAge(Duration::from_secs(days * 86_400));
+        Ingest::new(&config, queues, Arc::clone(&self.ledger), self.clock.clone())
+    }
+
+    /// Everything on the HTTP port: agents' reports, queries, the status page, endpoints about the server.
+    fn http(
+        &self,
+        ingest: &Ingest,
+        catalogue: Arc<Catalogue>,
+        components: Components,
+        addresses: &[Address],
+        ports: Ports,
+    ) -> anyhow::Result<Router> {
+        let sources = query::Sources {
+            store: Arc::clone(&self.store),
+            catalogue,
+            components: Arc::new(components),
+            zone: self.zone.clone(),
+            clock: self.clock.clone(),
+            version: version(),
+            retention: self.config.storage.retention(),
+        };
+        let schema = query::build(&self.config.query, sources).context("query.templates_dir")?;
+        let live = Live::new(
+            self.clock.clone(),
+            live::Parts {
+                zone: self.zone.to_string(),
+                addresses: addresses.to_vec(),
+                ports,
+                ingest: ingest.clone(),
+                ledger: Arc::clone(&self.ledger),
+                store: Arc::clone(&self.store),
+            },
+        );
+        let config = Arc::new(self.config.clone());
+        let admin = admin::Admin { config, store: Arc::clone(&self.store), grpc_port: ports.grpc };
+        Ok(receiver::http(ingest.clone(), &self.config.receiver)
+            .merge(query::routes(schema, &self.config.query))
+            .merge(live::routes(live))
+            .merge(admin::routes(admin))
+            .layer(CompressionLayer::new()))
+    }
+
+    fn scrape(&self, writer: Arc<WriterStats>, ingest: Ingest) -> scrape::Sources {
+        scrape::Sources {
+            ledger: Arc::clone(&self.ledger),
+            store: Arc::clone(&self.store),
+            writer,
+            rollup: Arc::clone(&self.rollup),
+            aliases: Arc::clone(&self.aliases),
+            ingest,
+            clock: self.clock.clone(),
+            started: self.clock.now(),
+        }
+    }
+}
+
+impl App {
+    /// What a person is told at the start: each address, the store, and how to point an agent here.
+    pub fn greeting(&self) -> String {
+        let mut lines = vec![format!("Skylark {} is ready.", version())];
+        lines.extend(self.addresses.iter().map(|a| format!("  {:<22} {}", a.what, a.url)));
+        lines.push(format!("  {:<22} {}", "store", self.store_detail));
+        lines.push(format!(
+            "  point an agent here:   SW_AGENT_COLLECTOR_BACKEND_SERVICES=localhost:{}",
+            self.ports.grpc
+        ));
+        lines.join("\n")
+    }
+
+    /// The bound ports.
+    pub fn ports(&self) -> Ports {
+        self.ports
+    }
+
+    /// Serves until `signal` is done or a core task ends, which it never should; then stops in order. `Err`: a core task failed, or
+    /// the deadline passed before everything accepted was stored (what was lost is counted and told).
+    pub async fn run(self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.tasks.run(signal).await
+    }
+}
+
+/// The version that clients see: the first two numbers tell them which queries are understood.
+fn version() -> String {
+    format!("11.0.0-skylark-{}", env!("CARGO_PKG_VERSION"))
+}
+
+fn workers(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
+}
+
+/// 64 bits from the system's randomness, by way of the standard library's hash seeds.
+fn random() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+async fn retention(store: SharedStore, policy: Retention, clock: Clock, mut stop: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(RETENTION);
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => {}
+        }
+        match store.expire(&policy, clock.now()).await {
+            Ok(expired) if expired == storage::Expired::default() => {}
+            Ok(expired) => {
+                info!(partitions = expired.partitions, rows = expired.rows, items = expired.items, "expired")
+            }
+            Err(error) => warn!(%error, "retention failed, the next round tries again"),
+        }
+    }
+}
+
+/// The three listeners, bound and not yet served.
+struct Listeners {
+    grpc: (TcpListener, Option<Tls>),
+    http: (TcpListener, Option<Tls>),
+    telemetry: (TcpListener, Option<Tls>),
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Listeners> {
+        Ok(Listeners {
+            grpc: bind("server.grpc", &config.server.grpc).await?,
+            http: bind("server.http", &config.server.http).await?,
+            telemetry: bind("server.telemetry", &config.server.telemetry).await?,
+        })
+    }
+
+    fn ports(&self) -> anyhow::Result<Ports> {
+        Ok(Ports { grpc: self.grpc.0.local_addr()?.port(), http: self.http.0.local_addr()?.port() })
+    }
+
+    fn addresses(&self) -> anyhow::Result<Vec<Address>> {
+        let url = |(listener, tls): &(TcpListener, Option<Tls>), scheme: &str, path: &str| -> anyhow::Result<String> {
+            let secure = if tls.is_some() { "s" } else { "" };
+            Ok(format!("{scheme}{secure}://{}{path}", shown(listener.local_addr()?)))
+        };
+        Ok(vec![
+            Address { what: "agents, gRPC", url: url(&self.grpc, "grpc", "")? },
+            Address { what: "agents, HTTP", url: url(&self.http, "http", "/v3")? },
+            Address { what: "queries, GraphQL", url: url(&self.http, "http", "/graphql")? },
+            Address { what: "status page", url: url(&self.http, "http", "/")? },
+            Address { what: "own telemetry", url: url(&self.telemetry, "http", "/metrics")? },
+        ])
+    }
+
+    fn serve(self, tasks: &mut Tasks, grpc: Router, http: Router, telemetry: Router) {
+        let parts = [("grpc", self.grpc, grpc), ("http", self.http, http), ("telemetry", self.telemetry, telemetry)];
+        for (name, (listener, tls), router) in parts {
+            if let Some(tls) = &tls {
+                tasks.background("certificates", tls.clone().watch(tasks.stop()));
+            }
+            tasks.edge(name, net::serve(listener, tls, router, tasks.stop()));
+        }
+    }
+}
+
+async fn bind(setting: &str, config: &ListenConfig) -> anyhow::Result<(TcpListener, Option<Tls>)> {
+    let tls = config.tls.as_ref().map(Tls::open).transpose().with_context(|| format!("{setting}.tls"))?;
+    let address = format!("{}:{}", config.host, config.port);
+    let listener =
+        TcpListener::bind(&address).await.with_context(|| format!("{setting}: cannot listen on {address}"))?;
+    Ok((listener, tls))
+}
+
+/// An address a person can use: a listener on all addresses is reached at localhost.
+fn shown(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}

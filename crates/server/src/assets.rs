@@ -1,0 +1,40 @@
+//! The files of `config/`, compiled in, and replaced one by one by those of a folder of the operator's.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+/// The shipped metric definitions by file name.
+const OAL: [(&str, &str); 3] = [
+    ("core.oal", include_str!("../../../config/oal/core.oal")),
+    ("dotnet-agent.oal", include_str!("../../../config/oal/dotnet-agent.oal")),
+    ("java-agent.oal", include_str!("../../../config/oal/java-agent.oal")),
+];
+const COMPONENTS: (&str, &str) = ("component-libraries.yml", include_str!("../../../config/component-libraries.yml"));
+
+/// Metric definitions by file name, in the order of the names. A folder `oal` in the operator's folder adds its `*.oal` files and
+/// replaces those of the same name.
+pub fn oal(dir: Option<&Path>) -> anyhow::Result<Vec<(String, String)>> {
+    let mut files: Vec<(String, String)> = OAL.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+    let Some(folder) = dir.map(|d| d.join("oal")).filter(|d| d.is_dir()) else { return Ok(files) };
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        if path.extension().is_some_and(|e| e == "oal") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.retain(|(known, _)| *known != name);
+            files.push((name, text));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The component library.
+pub fn components(dir: Option<&Path>) -> anyhow::Result<String> {
+    let (name, shipped) = COMPONENTS;
+    match dir.map(|d| d.join(name)).filter(|p| p.is_file()) {
+        None => Ok(shipped.to_owned()),
+        Some(path) => std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display())),
+    }
+}

@@ -1,0 +1,226 @@
+//! Configuration: one YAML file, the environment, and the names that SkyWalking's users know.
+//!
+//! Precedence: defaults < file < `SW_*` aliases < `SKYLARK__*` < flags. Each crate's part lives beside the code that uses it.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Serialized};
+use figment::value::Value;
+use model::Zone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::render;
+use crate::tls::TlsConfig;
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Addresses, logs and the life of the process.
+    pub server: ServerConfig,
+    /// What is taken from agents, and its limits.
+    pub receiver: receiver::Config,
+    /// How telemetry becomes metrics.
+    pub analysis: analysis::context::Config,
+    /// Where data are kept, and for how long.
+    pub storage: storage::Config,
+    /// What queries may cost.
+    pub query: query::Config,
+}
+
+/// Addresses, logs and the life of the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Agents report here by gRPC.
+    pub grpc: ListenConfig,
+    /// Queries, agents' HTTP reports and the status page.
+    pub http: ListenConfig,
+    /// Own telemetry in Prometheus text, at /metrics.
+    pub telemetry: ListenConfig,
+    /// Time zone of hours, days and all times in queries: an IANA name, or `system`. A store keeps the zone it was started with.
+    pub zone: String,
+    /// Tasks that analyse; 0: one for each core.
+    pub workers: usize,
+    /// How long a stop may take before what is left is counted as lost.
+    pub shutdown_seconds: u64,
+    /// Format of logs: `text` or `json`.
+    pub log_format: LogFormat,
+    /// What is logged: a level, or a filter such as `info,storage=debug`.
+    pub log_level: String,
+}
+
+/// Format of logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenConfig {
+    /// Address to bind, `0.0.0.0` for all.
+    #[serde(default = "any_host")]
+    pub host: String,
+    /// Port; 0 takes a free one.
+    pub port: u16,
+    /// TLS: `certificate` and `key`, PEM files, and `client_ca` where clients must show a certificate. Files are read again when
+    /// they change.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+}
+
+fn any_host() -> String {
+    "0.0.0.0".to_owned()
+}
+
+impl ListenConfig {
+    fn on(port: u16) -> Self {
+        ListenConfig { host: any_host(), port, tls: None }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        ServerConfig {
+            grpc: ListenConfig::on(11_800),
+            http: ListenConfig::on(12_800),
+            telemetry: ListenConfig::on(1_234),
+            zone: "system".to_owned(),
+            workers: 0,
+            shutdown_seconds: 25,
+            log_format: LogFormat::Text,
+            log_level: "info".to_owned(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The zone of the setting. The error names the setting.
+    pub fn zone(&self) -> Result<Zone, String> {
+        match self.zone.as_str() {
+            "system" => Ok(Zone::system()),
+            name => Zone::named(name).map_err(|error| format!("server.zone: {error}")),
+        }
+    }
+
+    fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        problems.extend(self.zone().err());
+        if self.shutdown_seconds == 0 {
+            problems.push("server.shutdown_seconds: must be at least 1".to_owned());
+        }
+        if self.workers > 256 {
+            problems.push("server.workers: at most 256".to_owned());
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log_level) {
+            problems.push(format!("server.log_level: {error}"));
+        }
+        problems
+    }
+}
+
+/// Every problem of a configuration, one a line.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not usable:\n  {}", .0.join("\n  "))]
+pub struct Problems(pub Vec<String>);
+
+/// SkyWalking's names for settings that exist here too. A variable that is set but empty is passed over.
+const ALIASES: [(&str, &str); 16] = [
+    ("SW_CORE_GRPC_HOST", "server.grpc.host"),
+    ("SW_CORE_GRPC_PORT", "server.grpc.port"),
+    ("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", "server.grpc.tls.certificate"),
+    ("SW_CORE_GRPC_SSL_KEY_PATH", "server.grpc.tls.key"),
+    ("SW_CORE_GRPC_SSL_TRUSTED_CA_PATH", "server.grpc.tls.client_ca"),
+    ("SW_CORE_REST_HOST", "server.http.host"),
+    ("SW_CORE_REST_PORT", "server.http.port"),
+    ("SW_TELEMETRY_PROMETHEUS_HOST", "server.telemetry.host"),
+    ("SW_TELEMETRY_PROMETHEUS_PORT", "server.telemetry.port"),
+    ("SW_AUTHENTICATION", "receiver.token"),
+    ("SW_CORE_RECORD_DATA_TTL", "storage.records_days"),
+    ("SW_CORE_METRICS_DATA_TTL", "storage.metrics_days"),
+    ("SW_CORE_SEARCHABLE_TAGS", "analysis.searchable_trace_tags"),
+    ("SW_SEARCHABLE_TAG_KEYS", "analysis.searchable_trace_tags"),
+    ("SW_CORE_SEARCHABLE_LOGS_TAGS_KEYS", "analysis.searchable_log_tags"),
+    ("SW_QUERY_MAX_QUERY_COMPLEXITY", "query.max_complexity"),
+];
+
+/// Reads the configuration. `file` is the YAML file, where there is one. All problems are reported at once.
+pub fn load(file: Option<&Path>) -> Result<Config, Problems> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    if let Some(path) = file {
+        figment = figment.merge(Serialized::globals(read_yaml(path)?));
+    }
+    for (name, path) in ALIASES {
+        // An empty variable switches a module off in SkyWalking; here it says nothing.
+        let given = Env::raw().only(&[name]).iter().next().filter(|(_, value)| !value.is_empty());
+        if let Some((_, value)) = given {
+            let Ok(value) = value.parse::<Value>();
+            figment = figment.merge(Serialized::global(path, value));
+        }
+    }
+    let figment = figment.merge(Env::prefixed("SKYLARK__").split("__"));
+    let config: Config = figment.extract().map_err(|errors| Problems(errors.into_iter().map(describe).collect()))?;
+    let problems = config.validate();
+    if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+}
+
+fn read_yaml(path: &Path) -> Result<serde_json::Value, Problems> {
+    let problem = |what: String| Problems(vec![format!("{}: {what}", path.display())]);
+    let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(serde_json::Value::Object(serde_json::Map::new()));
+    }
+    serde_saphyr::from_str(&text).map_err(|error| problem(error.to_string()))
+}
+
+fn describe(error: figment::Error) -> String {
+    let path = error.path.join(".");
+    let source = error.metadata.as_ref().map(|m| format!(" (from {})", m.name)).unwrap_or_default();
+    if path.is_empty() { format!("{}{source}", error.kind) } else { format!("{path}: {}{source}", error.kind) }
+}
+
+impl Config {
+    /// Every problem that types cannot tell; empty: none.
+    pub fn validate(&self) -> Vec<String> {
+        let parts = [
+            ("receiver", self.receiver.validate()),
+            ("analysis", self.analysis.validate()),
+            ("storage", self.storage.validate()),
+            ("query", self.query.validate()),
+        ];
+        let named = |(part, problems): (&str, Vec<String>)| {
+            problems.into_iter().map(|problem| format!("{part}.{problem}")).collect::<Vec<_>>()
+        };
+        self.server.validate().into_iter().chain(parts.into_iter().flat_map(named)).collect()
+    }
+
+    /// The settings as YAML with their documentation as comments; secrets are `***` unless they are empty.
+    pub fn to_yaml(&self) -> String {
+        render::yaml(&schemars::schema_for!(Config), &self.masked())
+    }
+
+    /// The settings as a flat list of dotted names and values, secrets masked, as clients of `/debugging/config/dump` read them.
+    pub fn flat(&self) -> Vec<(String, String)> {
+        render::flat(&self.masked())
+    }
+
+    fn masked(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).expect("settings are plain data");
+        render::mask(&mut value);
+        value
+    }
+}
+
+/// The folder whose files replace those that are compiled in: the one given, or `./config` where it exists.
+pub fn config_dir(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| Some(PathBuf::from("config")).filter(|dir| dir.is_dir()))
+}

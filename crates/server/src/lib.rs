@@ -1,0 +1,16 @@
+//! The server: configuration, wiring, lifecycle, own telemetry and the pages and endpoints about the server itself.
+//!
+//! Start with [`app`]: it is the one page on which everything is made and connected.
+
+pub mod admin;
+pub mod app;
+pub mod assets;
+pub mod config;
+mod lifecycle;
+pub mod live;
+pub mod net;
+pub mod process;
+pub mod render;
+pub mod scrape;
+pub mod telemetry;
+pub mod tls;
