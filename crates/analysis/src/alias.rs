@@ -17,8 +17,9 @@ use crate::context::Aliases;
 
 /// Addresses kept; further ones are not resolved, and counted.
 pub const MAX_ALIASES: usize = 1_000_000;
-/// From one look for changes to the next: with a flush every 2 s an alias is usable within 3 s of the server's span.
-pub const INTERVAL: Duration = Duration::from_millis(500);
+/// From one look for changes to the next. An alias is to be usable 3 s after the server's span, of which the worker may take one
+/// and the rollup two: those are seldom both at their longest, and this is short enough not to matter.
+pub const INTERVAL: Duration = Duration::from_millis(300);
 /// Rows asked for at once.
 const PAGE: usize = 4_096;
 /// Marks step back by this many flushes: a row may become visible a little after its writer's next one.

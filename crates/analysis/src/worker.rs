@@ -21,8 +21,10 @@ pub const INGEST_QUEUE: usize = 4_096;
 /// How old the first record of a batch gets before the batch is handed in. A trace is to be seen within a second, and the embedded
 /// store takes half of it until it commits.
 pub const RECORDS_AFTER: Duration = Duration::from_millis(100);
-/// How old the first row of a delta gets before the delta is handed over.
+/// From one delta to the next: the rollup's work grows with deltas times entities.
 pub const DELTA_AFTER: Duration = Duration::from_secs(1);
+/// How old the first row of a delta gets, where the delta before it is long gone.
+pub const DELTA_LINGER: Duration = Duration::from_millis(100);
 /// Rows after which a delta is handed over before its time, so that many entities do not pile up here unseen by the limits.
 pub const DELTA_ROWS: usize = 20_000;
 /// Elements derived between two awaits: each takes some ten microseconds.
@@ -57,6 +59,7 @@ pub async fn run(worker: Worker) -> Elements {
         worker,
         delta: Delta::default(),
         delta_due: Instant::now(),
+        handed_over: Instant::now(),
         batch: RecordBatch::default(),
         batch_bytes: 0,
         batch_due: Instant::now(),
@@ -71,6 +74,7 @@ struct Task {
     worker: Worker,
     delta: Delta,
     delta_due: Instant,
+    handed_over: Instant,
     batch: RecordBatch,
     batch_bytes: usize,
     batch_due: Instant,
@@ -88,10 +92,7 @@ impl Task {
                     if n == 0 {
                         break;
                     }
-                    self.derive(elements.drain(..));
-                    if self.batch_bytes >= BATCH_BYTES {
-                        self.hand_in().await?;
-                    }
+                    self.take(elements.drain(..)).await?;
                     if self.delta.rows().len() >= DELTA_ROWS {
                         self.hand_over().await?;
                     }
@@ -105,24 +106,35 @@ impl Task {
         self.hand_over().await
     }
 
-    fn derive(&mut self, elements: impl Iterator<Item = Envelope>) {
-        let worker = &mut self.worker;
-        worker.context.aliases = worker.aliases.load();
+    async fn take(&mut self, mut elements: impl Iterator<Item = Envelope>) -> Result<(), Gone> {
+        self.worker.context.aliases = self.worker.aliases.load();
         let now = Instant::now();
-        if self.batch.records.is_empty() {
+        while let Some(element) = elements.next() {
+            self.derive(element, now);
+            if self.batch_bytes >= BATCH_BYTES
+                && let Err(Gone(mut unsent)) = self.hand_in().await
+            {
+                elements.for_each(|element| unsent.add(element.telemetry.signal(), 1));
+                return Err(Gone(unsent));
+            }
+        }
+        Ok(())
+    }
+
+    fn derive(&mut self, Envelope { telemetry, permit, received }: Envelope, now: Instant) {
+        let records = &mut self.batch.records;
+        if records.is_empty() {
             self.batch_due = now + RECORDS_AFTER;
         }
         if self.delta.is_empty() {
-            self.delta_due = now + DELTA_AFTER;
+            self.delta_due = (self.handed_over + DELTA_AFTER).max(now + DELTA_LINGER);
         }
-        for Envelope { telemetry, permit, received } in elements {
-            let records = &mut self.batch.records;
-            let before = records.len();
-            derive(telemetry, received, &worker.context, &mut self.delta, records, &worker.ledger);
-            if records.len() > before {
-                self.batch_bytes += records[before..].iter().map(|r| r.body.len() + RECORD_OVERHEAD).sum::<usize>();
-                self.batch.permits.push(permit);
-            }
+        let before = records.len();
+        let worker = &self.worker;
+        derive(telemetry, received, &worker.context, &mut self.delta, records, &worker.ledger);
+        if records.len() > before {
+            self.batch_bytes += records[before..].iter().map(|r| r.body.len() + RECORD_OVERHEAD).sum::<usize>();
+            self.batch.permits.push(permit);
         }
     }
 
@@ -142,6 +154,7 @@ impl Task {
         if delta.is_empty() {
             return Ok(());
         }
+        self.handed_over = Instant::now();
         self.worker.deltas.send(delta).await.map_err(|unsent| Gone(unsent.0.elements().clone()))
     }
 

@@ -23,6 +23,9 @@ pub use totals::{Limits, Totals};
 pub const DELTAS_PER_WORKER: usize = 2;
 /// Rows or entities between two awaits: well under half a millisecond of work.
 const CHUNK: usize = 64;
+/// How far the interval between flushes stretches. A flush that took longer waited for a store that was away; what has piled up
+/// since then must not wait as long again.
+pub const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// Sweeps after which every entity was looked at: a minute's worth at the default interval.
 const SWEEPS: usize = 30;
 /// How long after a minute's end a flush must begin to hold all of that minute that was on time.
@@ -32,7 +35,8 @@ const MINUTE_MS: i64 = 60_000;
 /// Settings of the rollup.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// From the beginning of one flush to the beginning of the next. It stretches to twice the time a flush takes.
+    /// From the beginning of one flush to the beginning of the next. It stretches to twice the time a flush takes, to
+    /// [`INTERVAL_MAX`] at most.
     pub interval: Duration,
     /// How much the totals may hold.
     pub limits: Limits,
@@ -64,7 +68,7 @@ pub struct Reading {
     pub rows: u64,
     /// Entities held.
     pub entities: u64,
-    /// Entities with something unwritten.
+    /// Entities with something that the store has not answered for.
     pub dirty: u64,
     /// Flushes answered.
     pub flushes: u64,
@@ -122,6 +126,7 @@ struct Flying {
     answer: oneshot::Receiver<Vec<(usize, Reason)>>,
     begun: Instant,
     begun_at: UnixMillis,
+    entities: usize,
 }
 
 /// The writer is gone: nothing more can be stored. These elements never reached it.
@@ -197,6 +202,7 @@ impl Task {
             self.flushed(begun_at);
             return Ok(());
         }
+        let entities = self.totals.dirty();
         let elements = self.totals.begin_flush();
         let mut rows = Vec::new();
         while self.totals.take_rows(CHUNK, &mut rows) {
@@ -204,7 +210,7 @@ impl Task {
         }
         let (done, answer) = oneshot::channel();
         let flush = RowFlush { rows, elements, done };
-        self.flying = Some(Flying { answer, begun, begun_at });
+        self.flying = Some(Flying { answer, begun, begun_at, entities });
         self.rollup.rows.send(flush).await.map_err(|unsent| Gone(unsent.0.elements))
     }
 
@@ -217,7 +223,7 @@ impl Task {
         self.totals.answered();
         self.flushed(flying.begun_at);
         let took = flying.begun.elapsed();
-        self.next = flying.begun + self.rollup.config.interval.max(took * 2);
+        self.next = flying.begun + self.rollup.config.interval.max(INTERVAL_MAX.min(took * 2));
         let stats = &self.rollup.stats;
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         stats.flushes.fetch_add(1, Ordering::Relaxed);
@@ -259,7 +265,8 @@ impl Task {
         let stats = &self.rollup.stats;
         stats.rows.store(self.totals.rows() as u64, Ordering::Relaxed);
         stats.entities.store(self.totals.entities() as u64, Ordering::Relaxed);
-        stats.dirty.store(self.totals.dirty() as u64, Ordering::Relaxed);
+        let flying = self.flying.as_ref().map_or(0, |flying| flying.entities);
+        stats.dirty.store((self.totals.dirty() + flying) as u64, Ordering::Relaxed);
     }
 }
 

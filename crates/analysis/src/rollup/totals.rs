@@ -318,7 +318,6 @@ fn merge_changes(mine: &mut Cells, theirs: &Cells) -> bool {
 mod tests {
     use expect_test::{Expect, expect};
     use model::cell::{self, CellId};
-    use model::metric::{Function, Seen, Value};
     use model::telemetry::Signal;
     use model::{Agg, UnixMillis};
     use testkit::START;
@@ -515,67 +514,5 @@ mod tests {
         assert!(!totals.merge(&row(NOON - 60, "a"), &calls(1), at(NOON)), "a late minute that is not open");
         assert!(totals.merge(&row(NOON, "a"), &calls(1), at(NOON + 600)), "a late minute that is open");
         assert_eq!(totals.rows(), 7);
-    }
-
-    /// Worked example E6 of the analysis reference: late data across a minute's end, here as what derivation makes of it.
-    #[test]
-    fn late_data_count_in_their_own_minute_hour_and_day() {
-        const FUNCTIONS: [(&str, Function); 5] = [
-            ("cpm", Function::Cpm),
-            ("resp_time", Function::LongAvg),
-            ("sla", Function::Percent),
-            ("apdex", Function::Apdex),
-            ("percentile", Function::Percentile { precision: 10 }),
-        ];
-        let id = |i: usize| CellId(64 + u16::try_from(i).unwrap());
-        let delta = |latency: i64, ok: bool| -> Cells {
-            let seen = [
-                Seen::One,
-                Seen::Int(latency),
-                Seen::Match(ok),
-                Seen::Apdex { latency, threshold: 500, ok },
-                Seen::Int(latency),
-            ];
-            let observe = |(i, ((_, function), seen)): (usize, (&(&str, Function), Seen<'_>))| {
-                let mut agg = function.empty();
-                function.observe(&mut agg, seen, UnixMillis(0));
-                (id(i), agg)
-            };
-            FUNCTIONS.iter().zip(seen).enumerate().map(observe).collect()
-        };
-        let value = |agg: &Agg, function: Function, step| match function.value(agg, step).unwrap() {
-            Value::Int(v) => v.to_string(),
-            Value::Labeled(ranks) => ranks.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>().join(","),
-            other => format!("{other:?}"),
-        };
-        let show = |rows: &[Row]| -> String {
-            let line = |row: &Row| {
-                let show = |(i, (name, function)): (usize, &(&str, Function))| {
-                    format!("{name} {}", value(row.cells.get(id(i)).unwrap(), *function, row.key.step))
-                };
-                let values: Vec<_> = FUNCTIONS.iter().enumerate().map(show).collect();
-                format!("{} {}\n", Zone::utc().bucket_text(row.key.step, row.key.bucket), values.join("; "))
-            };
-            rows.iter().map(line).collect()
-        };
-        let mut totals = totals(Limits::default());
-        totals.merge(&key(Scope::Service, Step::Minute, NOON, "A"), &delta(500, true), at(NOON + 1));
-        totals.merge(&key(Scope::Service, Step::Minute, NOON + 1, "A"), &delta(100, true), at(NOON + 1));
-        let on_time = take(&mut totals);
-        totals.answered();
-        expect![[r#"
-            202401151200 cpm 1; resp_time 500; sla 10000; apdex 10000; percentile 500,500,500,500,500
-            202401151201 cpm 1; resp_time 100; sla 10000; apdex 10000; percentile 100,100,100,100,100
-            2024011512 cpm 0; resp_time 300; sla 10000; apdex 10000; percentile 100,500,500,500,500
-            20240115 cpm 0; resp_time 300; sla 10000; apdex 10000; percentile 100,500,500,500,500
-        "#]]
-        .assert_eq(&show(&on_time));
-        totals.merge(&key(Scope::Service, Step::Minute, NOON, "A"), &delta(40, false), at(NOON + 5));
-        expect![[r#"
-            202401151200 cpm 2; resp_time 270; sla 5000; apdex 5000; percentile 40,500,500,500,500
-            2024011512 cpm 0; resp_time 213; sla 6666; apdex 6666; percentile 100,100,500,500,500
-            20240115 cpm 0; resp_time 213; sla 6666; apdex 6666; percentile 100,100,500,500,500
-        "#]]
-        .assert_eq(&show(&take(&mut totals)));
     }
 }

@@ -75,9 +75,31 @@ async fn late_data_count_in_their_own_minute_hour_and_day() {
     node.submit(0, call("s1", 59_950, 60_450, false)).await;
     node.submit(1, call("s2", 60_000, 60_100, false)).await;
     node.at_rest().await;
-    check(&store, &catalogue, expect![[r#""#]]).await;
+    check(
+        &store,
+        &catalogue,
+        expect![[r#"
+        202401151200 cpm 1 resp_time 500 sla 10000 apdex 10000 percentile 500,500,500,500,500
+        202401151201 cpm 1 resp_time 100 sla 10000 apdex 10000 percentile 100,100,100,100,100
+        2024011512 cpm 0 resp_time 300 sla 10000 apdex 10000 percentile 100,500,500,500,500
+        20240115 cpm 0 resp_time 300 sla 10000 apdex 10000 percentile 100,500,500,500,500
+        instance seen 202401151200 to 202401151201
+    "#]],
+    )
+    .await;
     sleep(Duration::from_secs(240)).await;
     node.submit(0, call("s3", 30_000, 30_040, true)).await;
     node.at_rest().await;
-    check(&store, &catalogue, expect![[r#""#]]).await;
+    check(
+        &store,
+        &catalogue,
+        expect![[r#"
+        202401151200 cpm 2 resp_time 270 sla 5000 apdex 5000 percentile 40,500,500,500,500
+        202401151201 cpm 1 resp_time 100 sla 10000 apdex 10000 percentile 100,100,100,100,100
+        2024011512 cpm 0 resp_time 213 sla 6666 apdex 6666 percentile 100,100,500,500,500
+        20240115 cpm 0 resp_time 213 sla 6666 apdex 6666 percentile 100,100,500,500,500
+        instance seen 202401151200 to 202401151201
+    "#]],
+    )
+    .await;
 }

@@ -11,9 +11,9 @@ use model::ledger::{Ledger, Stage};
 use model::metric::{Catalogue, MetricDef};
 use model::telemetry::Signal;
 use model::{UnixMillis, Zone};
+use storage::SharedStore;
 use storage::memory::Memory;
 use storage::testing::{Chance, Faults, FaultyStore};
-use storage::SharedStore;
 use testkit::START;
 use tokio::time::sleep;
 
@@ -90,7 +90,8 @@ async fn world(seed: u64, setup: Setup, metrics: &(Arc<Program>, Catalogue)) -> 
     let memory: SharedStore = Arc::new(Memory::new());
     let inside: SharedStore =
         if setup.bug.is_inside() { Arc::new(Broken::new(memory.clone(), setup.bug)) } else { memory.clone() };
-    let faults = if chance.per_mille(800) { Faults { refused: setup.refused, ..Faults::ROUGH } } else { Faults::default() };
+    let faults =
+        if chance.per_mille(800) { Faults { refused: setup.refused, ..Faults::ROUGH } } else { Faults::default() };
     let faulty = Arc::new(FaultyStore::new(inside, seed, faults));
     let store: SharedStore = match setup.bug {
         Bug::RetryLost => Arc::new(Broken::new(faulty.clone(), setup.bug)),
