@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
-use figment::providers::{Env, Serialized};
+use figment::providers::Serialized;
 use figment::value::Value;
 use model::Zone;
 use schemars::JsonSchema;
@@ -133,8 +133,14 @@ impl ServerConfig {
 #[error("the configuration is not usable:\n  {}", .0.join("\n  "))]
 pub struct Problems(pub Vec<String>);
 
+/// What the environment's own settings begin with.
+const PREFIX: &str = "SKYLARK__";
+
+/// Settings that are lists of texts.
+const LISTS: [&str; 2] = ["analysis.searchable_trace_tags", "analysis.searchable_log_tags"];
+
 /// SkyWalking's names for settings that exist here too. A variable that is set but empty is passed over.
-const ALIASES: [(&str, &str); 16] = [
+const ALIASES: [(&str, &str); 15] = [
     ("SW_CORE_GRPC_HOST", "server.grpc.host"),
     ("SW_CORE_GRPC_PORT", "server.grpc.port"),
     ("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", "server.grpc.tls.certificate"),
@@ -147,30 +153,59 @@ const ALIASES: [(&str, &str); 16] = [
     ("SW_AUTHENTICATION", "receiver.token"),
     ("SW_CORE_RECORD_DATA_TTL", "storage.records_days"),
     ("SW_CORE_METRICS_DATA_TTL", "storage.metrics_days"),
-    ("SW_CORE_SEARCHABLE_TAGS", "analysis.searchable_trace_tags"),
     ("SW_SEARCHABLE_TAG_KEYS", "analysis.searchable_trace_tags"),
     ("SW_CORE_SEARCHABLE_LOGS_TAGS_KEYS", "analysis.searchable_log_tags"),
     ("SW_QUERY_MAX_QUERY_COMPLEXITY", "query.max_complexity"),
 ];
 
-/// Reads the configuration. `file` is the YAML file, where there is one. All problems are reported at once.
-pub fn load(file: Option<&Path>) -> Result<Config, Problems> {
+/// Reads the configuration: `file` is the YAML file, where there is one, `env` the environment. All problems are reported at once.
+pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Problems> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(path) = file {
         figment = figment.merge(Serialized::globals(read_yaml(path)?));
     }
     for (name, path) in ALIASES {
         // An empty variable switches a module off in SkyWalking; here it says nothing.
-        let given = Env::raw().only(&[name]).iter().next().filter(|(_, value)| !value.is_empty());
-        if let Some((_, value)) = given {
-            let Ok(value) = value.parse::<Value>();
-            figment = figment.merge(Serialized::global(path, value));
+        for (_, value) in env.iter().filter(|(given, value)| given == name && !value.is_empty()) {
+            figment = figment.merge(variable(path, name, value));
         }
     }
-    let figment = figment.merge(Env::prefixed("SKYLARK__").split("__"));
+    for (name, value) in env {
+        if let Some(path) = name.strip_prefix(PREFIX) {
+            let path = path.split("__").map(str::to_ascii_lowercase).collect::<Vec<_>>().join(".");
+            figment = figment.merge(variable(&path, name, value));
+        }
+    }
     let config: Config = figment.extract().map_err(|errors| Problems(errors.into_iter().map(describe).collect()))?;
     let problems = config.validate();
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+}
+
+/// One setting from the environment. Numbers, truth values and `[lists]` are read as such; a list of texts may also be separated by
+/// commas alone.
+fn variable(path: &str, name: &str, value: &str) -> impl figment::Provider {
+    let Ok(parsed) = value.parse::<Value>();
+    let parsed = match LISTS.contains(&path) && !value.starts_with('[') {
+        true => Value::from(value.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>()),
+        false => parsed,
+    };
+    Named { inner: Serialized::global(path, parsed), name: name.to_owned() }
+}
+
+/// A provider that problems are reported under by the name of the variable.
+struct Named<P> {
+    inner: P,
+    name: String,
+}
+
+impl<P: figment::Provider> figment::Provider for Named<P> {
+    fn metadata(&self) -> figment::Metadata {
+        figment::Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
+        self.inner.data()
+    }
 }
 
 fn read_yaml(path: &Path) -> Result<serde_json::Value, Problems> {
@@ -184,7 +219,8 @@ fn read_yaml(path: &Path) -> Result<serde_json::Value, Problems> {
 
 fn describe(error: figment::Error) -> String {
     let path = error.path.join(".");
-    let source = error.metadata.as_ref().map(|m| format!(" (from {})", m.name)).unwrap_or_default();
+    let source = error.metadata.as_ref().filter(|m| m.name.contains('_')).map(|m| format!(" (from {})", m.name));
+    let source = source.unwrap_or_default();
     if path.is_empty() { format!("{}{source}", error.kind) } else { format!("{path}: {}{source}", error.kind) }
 }
 
@@ -223,4 +259,94 @@ impl Config {
 /// The folder whose files replace those that are compiled in: the one given, or `./config` where it exists.
 pub fn config_dir(given: Option<PathBuf>) -> Option<PathBuf> {
     given.or_else(|| Some(PathBuf::from("config")).filter(|dir| dir.is_dir()))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{expect, expect_file};
+
+    use super::*;
+
+    fn with(yaml: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("skylark.yml");
+        std::fs::write(&file, yaml).unwrap();
+        let env: Vec<_> = env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        load(Some(&file), &env)
+    }
+
+    #[test]
+    fn the_shipped_file_is_the_defaults() {
+        let text = Config::default().to_yaml();
+        expect_file!["../../../config/skylark.yml"].assert_eq(&text);
+        assert_eq!(with(&text, &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let yaml = "server:\n  grpc:\n    port: 1\n  http:\n    port: 2\nstorage:\n  records_days: 5\n";
+        let env = [
+            ("SW_CORE_GRPC_PORT", "3"),
+            ("SW_CORE_REST_PORT", "4"),
+            ("SW_AUTHENTICATION", ""),
+            ("SW_SEARCHABLE_TAG_KEYS", "http.method, order"),
+            ("SKYLARK__SERVER__HTTP__PORT", "6"),
+            ("SKYLARK__STORAGE__PATH", "/x"),
+        ];
+        let config = with(yaml, &env).unwrap();
+        assert_eq!((config.server.grpc.port, config.server.http.port), (3, 6));
+        assert_eq!((config.storage.records_days, config.storage.metrics_days), (5, 7));
+        assert_eq!(config.storage.path, PathBuf::from("/x"));
+        assert_eq!(config.analysis.searchable_trace_tags, ["http.method", "order"]);
+        assert_eq!(with("# nothing\n", &[]).unwrap(), Config::default());
+    }
+
+    fn check(yaml: &str, env: &[(&str, &str)], expected: expect_test::Expect) {
+        let problems = with(yaml, env).unwrap_err().0;
+        let known = problems.iter().map(|p| p.split_once("skylark.yml: ").map_or(p.as_str(), |(_, rest)| rest));
+        expected.assert_eq(&known.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn every_problem_is_reported() {
+        check(
+            "server: { zone: Mars/Olympus, shutdown_seconds: 0 }\nstorage: { records_days: 1 }\n",
+            &[],
+            expect![[r#"
+                server.zone: unknown time zone "Mars/Olympus": use an IANA name such as Europe/Berlin, or UTC
+                server.shutdown_seconds: must be at least 1
+                storage.records_days: must be at least 2, is 1: data leave by whole days, so with less the turn of the day would remove what was just written"#]],
+        );
+        check(
+            "server: { grcp: 1 }\n",
+            &[],
+            expect![
+                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `telemetry`, `zone`, `workers`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
+            ],
+        );
+        check(
+            "",
+            &[("SKYLARK__SERVER__GRPC__PORT", "many")],
+            expect![[
+                r#"server.grpc.port: invalid type: found string "many", expected u16 (from SKYLARK__SERVER__GRPC__PORT)"#
+            ]],
+        );
+        check(
+            "server: [\n",
+            &[],
+            expect![[r#"
+            error: line 1 column 9: unclosed bracket '['
+             --> <input>:1:9
+              |
+            1 | server: [
+              |         ^ unclosed bracket '['"#]],
+        );
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let config = with("receiver: { token: s3cret }\n", &[]).unwrap();
+        assert!(!config.to_yaml().contains("s3cret"));
+        assert!(config.flat().contains(&("receiver.token".to_owned(), "***".to_owned())));
+    }
 }

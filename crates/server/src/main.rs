@@ -44,7 +44,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let dir = config::config_dir(arguments.config_dir);
     let file = arguments.config.or_else(|| dir.as_ref().map(|d| d.join("skylark.yml")).filter(|f| f.is_file()));
-    let config = match config::load(file.as_deref()) {
+    // What is not UTF-8 cannot name a setting.
+    let env: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = match config::load(file.as_deref(), &env) {
         Ok(config) => config,
         Err(problems) => return refuse(&problems.to_string()),
     };
