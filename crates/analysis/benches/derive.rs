@@ -59,7 +59,11 @@ fn segment(n: u64) -> Telemetry {
         operation: format!("GET:/orders/{}", n % 20).into(),
         layer: SpanLayer::Http,
         component: 1,
-        tags: vec![tag("url", "http://orders.shop.svc:8080/orders"), tag("http.method", "GET"), tag("http.status_code", "200")],
+        tags: vec![
+            tag("url", "http://orders.shop.svc:8080/orders"),
+            tag("http.method", "GET"),
+            tag("http.status_code", "200"),
+        ],
         ..Span::default()
     };
     let exit = Span {

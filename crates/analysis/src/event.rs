@@ -49,3 +49,46 @@ fn record_id(event: &Event) -> String {
         id
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use model::telemetry::{Event, Telemetry};
+
+    use crate::testing::{Bench, T0};
+
+    fn event() -> Event {
+        Event {
+            uuid: "u-1".into(),
+            service: "A".into(),
+            instance: "a1".into(),
+            name: "Start".into(),
+            layer: "GENERAL".into(),
+            start: T0 + 5,
+            body: "first".into(),
+            ..Event::default()
+        }
+    }
+
+    #[test]
+    fn start_and_end_are_two_records_and_a_repeat_is_one() {
+        let end = Event {
+            start: 0,
+            end: T0 + 90_000,
+            is_error: true,
+            layer: "NOWHERE".into(),
+            body: "second".into(),
+            ..event()
+        };
+        let never = Event { start: 0, ..event() };
+        let reports = [event(), event(), end, never];
+        let bench = reports.into_iter().fold(Bench::new(), |bench, e| bench.derive(Telemetry::Event(Box::new(e))));
+        expect![[r#"
+            event fb4bc77f0e31303271f781a1b86be848 @5 uuid=u-1 service=A instance=a1 name=Start type=Normal layer=GENERAL
+            event fb4bc77f0e31303271f781a1b86be848 @5 uuid=u-1 service=A instance=a1 name=Start type=Normal layer=GENERAL
+            event 6454f9cd6597084408ddce1d482eeec2 @90000 uuid=u-1 service=A instance=a1 name=Start type=Error layer=UNDEFINED
+            refused derive event time_out_of_range: 1
+        "#]].assert_eq(&bench.show());
+        assert_eq!(bench.records[0], bench.records[1]);
+    }
+}

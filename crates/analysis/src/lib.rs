@@ -18,3 +18,5 @@ mod trace;
 pub mod worker;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod laws;

@@ -71,3 +71,64 @@ fn instance_id(service: &str, instance: &str) -> Option<String> {
     }
     Some(id::instance(&id::service(naming::service(service), true), naming::instance(instance)))
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use model::telemetry::{KeepAlive, Properties, Telemetry};
+
+    use crate::testing::{Bench, tags};
+
+    fn properties(pairs: &[(&str, &str)]) -> Telemetry {
+        Telemetry::Properties(Box::new(Properties {
+            service: "A".into(),
+            instance: "a1".into(),
+            properties: tags(pairs),
+        }))
+    }
+
+    fn keep_alive(instance: &str, layer: &str) -> Telemetry {
+        Telemetry::KeepAlive(Box::new(KeepAlive {
+            service: "A".into(),
+            instance: instance.into(),
+            layer: layer.into(),
+        }))
+    }
+
+    #[test]
+    fn properties_make_an_instance_and_no_service() {
+        let pairs = [("ipv4", "10.0.0.1"), ("language", "java"), ("ipv4", "10.0.0.2"), ("os", "b"), ("os", "a")];
+        expect![[r#"
+            life ServiceInstance QQ==.1_YTE=: first_seen=202401151205 last_ping=202401151205 texts=["ipv4s@300000=10.0.0.1,10.0.0.2", "language@300000=java", "os@300000=a"]
+            elements management: 2
+        "#]].assert_eq(&Bench::new().derive(properties(&pairs)).derive(properties(&[])).show());
+    }
+
+    #[test]
+    fn a_heartbeat_makes_both_and_the_layer_its_service_only() {
+        let bench = Bench::new()
+            .derive(keep_alive("a1", ""))
+            .derive(keep_alive("a1", "OS_LINUX"))
+            .derive(keep_alive("a1", "VIRTUAL_MQ"))
+            .derive(keep_alive("a1", "NOWHERE"))
+            .derive(keep_alive("", "GENERAL"));
+        expect![[r#"
+            life Service QQ==.0: first_seen=202401151205 last_ping=202401151205 layers=UNDEFINED,VIRTUAL_MQ
+            life Service QQ==.1: first_seen=202401151205 last_ping=202401151205 layers=GENERAL,OS_LINUX
+            life ServiceInstance QQ==.1_YTE=: first_seen=202401151205 last_ping=202401151205
+            refused derive management missing_name: 1
+            elements management: 4
+        "#]].assert_eq(&bench.show());
+    }
+
+    #[test]
+    fn a_cell_keeps_the_smallest_keys_of_a_flood() {
+        let pairs: Vec<_> = (0..200).map(|i| (format!("k{i:03}"), "v".repeat(70_000))).collect();
+        let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let bench = Bench::new().derive(properties(&pairs));
+        let cells = bench.delta.rows().values().next().unwrap();
+        let Some(model::Agg::Texts(texts)) = cells.get(model::cell::PROPERTIES) else { panic!("properties are texts") };
+        assert_eq!(texts.len(), model::agg::MAX_TEXTS);
+        assert!(texts.values().all(|(_, v)| v.len() <= super::MAX_VALUE_UNITS));
+    }
+}

@@ -20,7 +20,14 @@ use crate::oal;
 pub(crate) const T0: i64 = 1_705_320_000_000;
 
 /// A span of the worked examples: times are milliseconds after [`T0`].
-pub(crate) fn span(id: i32, kind: SpanKind, layer: SpanLayer, component: i32, operation: &str, times: (i64, i64)) -> Span {
+pub(crate) fn span(
+    id: i32,
+    kind: SpanKind,
+    layer: SpanLayer,
+    component: i32,
+    operation: &str,
+    times: (i64, i64),
+) -> Span {
     Span {
         id,
         parent_id: id - 1,

@@ -4,14 +4,14 @@ use crate::source::{Access, Datum, Field, NotANumber, Source};
 
 /// One attribute against a constant.
 #[derive(Clone, Debug)]
-pub struct Condition {
-    pub(crate) access: Access,
-    pub(crate) test: Test,
+pub(super) struct Condition {
+    pub(super) access: Access,
+    pub(super) test: Test,
 }
 
 /// How an attribute is tested.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Test {
+pub(super) enum Test {
     /// It is null, or it is not.
     Null(bool),
     /// It is (or is not) this truth.
@@ -41,7 +41,7 @@ pub enum Test {
 
 /// How two numbers compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compare {
+pub(super) enum Compare {
     /// `==`
     Equal,
     /// `!=`
@@ -71,7 +71,7 @@ impl Compare {
 
 impl Condition {
     /// Whether it holds for a source. What is null, or cannot be compared, holds only where the condition is a negation.
-    pub(crate) fn holds(&self, source: &Source<'_>) -> Result<bool, NotANumber> {
+    pub(super) fn holds(&self, source: &Source<'_>) -> Result<bool, NotANumber> {
         if let Test::Contain(wanted, tag) = &self.test {
             return Ok(contains(source, &self.access.field, tag) == *wanted);
         }

@@ -16,7 +16,7 @@ use std::fmt;
 use model::Scope;
 use model::metric::Function;
 
-pub use condition::{Condition, Test};
+use condition::Condition;
 pub use program::Program;
 
 use crate::source::{Access, SourceKind};

@@ -15,10 +15,12 @@ use crate::{naming, tags};
 /// Appends the segment's record, and notes its searchable tags for completion. This is where sampling will decide, since a
 /// segment that is not kept leaves neither, and its metrics all the same.
 pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
-    // A start of 0 is one that was never set; one that no row may be opened for is as good as none.
-    let starts = segment.spans.iter().map(|s| s.start).filter(|&at| at != 0 && out.minute(at).is_some());
-    let Some(start) = starts.min() else { return out.refuse(Signal::Segment, Reason::TimeOutOfRange) };
-    let end = segment.spans.iter().map(|s| s.end).max().unwrap_or(start);
+    // A start of 0 is one that was never set; a span at a time that no row may be opened for says nothing of the segment's.
+    let possible = || segment.spans.iter().filter(|s| s.start == 0 || out.minute(s.start).is_some());
+    let Some(start) = possible().map(|s| s.start).filter(|&at| at != 0).min() else {
+        return out.refuse(Signal::Segment, Reason::TimeOutOfRange);
+    };
+    let end = possible().map(|s| s.end).max().unwrap_or(start);
     let latency = end.saturating_sub(start).min(i64::from(i32::MAX));
 
     let mut kept = tags::Searchable::new(&out.settings().trace_tags);
