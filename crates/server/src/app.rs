@@ -97,7 +97,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let (write, writer) = storage::writer::writer(Arc::clone(&shared.store), Arc::clone(&shared.ledger), random());
     let writer_stats = writer.stats();
     let give_up = tasks.give_up();
-    tasks.core("writer", async move { drop(writer.run(give_up).await) });
+    tasks.core("writer", writer.run(give_up));
     let workers = workers(shared.config.server.workers);
     let deltas = roll_up(&shared, &mut tasks, workers, &write);
     let queues = work(&shared, &mut tasks, workers, metrics.program, &deltas, &write);
@@ -131,7 +131,7 @@ fn roll_up(shared: &Shared, tasks: &mut Tasks, workers: usize, write: &WriterHan
         stats: Arc::clone(&shared.rollup),
         config: rollup::Config { interval, ..rollup::Config::default() },
     });
-    tasks.core("rollup", async move { drop(rollup.await) });
+    tasks.core("rollup", rollup);
     deltas
 }
 
@@ -163,7 +163,7 @@ fn work(
             records: write.records.clone(),
             ledger: Arc::clone(&shared.ledger),
         };
-        tasks.core("worker", async move { drop(worker::run(worker).await) });
+        tasks.core("worker", worker::run(worker));
     }
     queues
 }

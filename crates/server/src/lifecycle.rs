@@ -39,8 +39,9 @@ impl std::fmt::Debug for Tasks {
     }
 }
 
-async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
-    task.await;
+/// What a core task answers (what it could not hand on) is in the ledger already.
+async fn named<T>(name: &'static str, task: impl Future<Output = T>) -> &'static str {
+    let _counted: T = task.await;
     name
 }
 
@@ -68,7 +69,10 @@ impl Tasks {
         self.edges.spawn(named(name, task));
     }
 
-    pub(crate) fn core(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn core<T>(&mut self, name: &'static str, task: impl Future<Output = T> + Send + 'static)
+    where
+        T: Send,
+    {
         self.core.spawn(named(name, task));
     }
 
