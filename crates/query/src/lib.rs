@@ -1,23 +1,53 @@
 //! Answers the UIs' and tools' queries: GraphQL over the store.
 //!
-//! `schema` holds the GraphQL types and thin resolvers, one file for each area; the other modules are plain functions.
+//! `schema` holds the GraphQL types and thin resolvers, one file for each area; the other modules are plain functions over
+//! the store, which the resolvers call. Start at [`build`] and [`routes`].
 
+mod app;
+mod components;
 mod config;
+mod duration;
+mod error;
+mod event;
+mod hierarchy;
 mod http;
 mod limits;
+mod log;
+mod menu;
+mod metadata;
+mod metrics;
+mod metrics_by_name;
+mod page;
+mod random;
 pub mod schema;
+mod tags;
+mod templates;
+mod topology;
+mod trace;
 
+use std::sync::Arc;
+
+pub use app::Sources;
+pub use components::{Component, ComponentFile, Components};
 pub use config::Config;
+pub use error::{Error, Kind};
 pub use http::routes;
 pub use schema::Schema;
+pub use templates::{TemplateError, Templates};
 
-/// Builds the schema with its limits.
-#[must_use]
-pub fn build(config: &Config) -> Schema {
-    schema::builder()
+/// Builds the schema over its sources, with its limits, and reads the templates of the operator's folder.
+///
+/// # Errors
+/// When a template cannot be served.
+pub fn build(config: &Config, sources: Sources) -> Result<Schema, TemplateError> {
+    let templates = Templates::load(&config.templates_dir)?;
+    let app = app::App { sources, config: config.clone(), templates };
+    Ok(schema::builder()
+        .data(Arc::new(app))
         .limit_complexity(config.max_complexity)
         .limit_depth(config.max_depth)
         .limit_recursive_depth(config.max_depth + 10)
         .extension(limits::ValidationWording)
-        .finish()
+        .extension(app::WithSnapshot)
+        .finish())
 }

@@ -137,6 +137,8 @@ impl Extension for ValidationWording {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refusal(query: &str) -> Option<String> {
@@ -164,5 +166,16 @@ mod tests {
             refusal(&format!("{{ a(b: {}) }}", "[".repeat(100_000))).as_deref(),
             Some("Query is nested too deep.")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_query_or_an_error(query in "\\PC{0,40}|[{}\\[\\]()\"\\\\#a:$.@ \n]{0,80}") {
+            let depth = bracket_depth(&query);
+            prop_assert!(depth <= query.len());
+            if admit(&query, 100).is_ok() {
+                prop_assert!(depth > 0, "{query}");
+            }
+        }
     }
 }

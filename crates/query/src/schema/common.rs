@@ -1,8 +1,15 @@
 //! Types that several areas share, and the server's version.
 
-use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+
+use crate::app::app;
 
 pub use super::long::Long;
+
+/// The answer to a list that was asked for without a condition: the schema allows it, and it means nothing.
+pub(crate) fn no_condition() -> async_graphql::Error {
+    async_graphql::Error::new("the condition is missing")
+}
 
 /// Why a mutation whose area is not served yet was refused.
 pub(crate) const NOT_YET: &str = "this server does not support it yet";
@@ -14,8 +21,8 @@ pub struct CommonQuery;
 #[Object]
 impl CommonQuery {
     /// The server's version.
-    async fn version(&self) -> Option<String> {
-        None
+    async fn version(&self, ctx: &Context<'_>) -> Option<String> {
+        Some(app(ctx).sources.version.clone())
     }
 }
 
@@ -26,8 +33,8 @@ pub struct CommonMutation;
 #[Object]
 impl CommonMutation {
     /// The server's version.
-    async fn version(&self) -> Option<String> {
-        None
+    async fn version(&self, ctx: &Context<'_>) -> Option<String> {
+        Some(app(ctx).sources.version.clone())
     }
 }
 

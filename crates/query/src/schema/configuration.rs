@@ -1,10 +1,12 @@
 //! Dashboard templates and the menu.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{InputObject, Object, SimpleObject};
-
-use super::common::NOT_YET;
+use crate::{
+    Error,
+    app::{app, snapshot},
+    menu, templates,
+};
 
 /// Queries: dashboard templates and the menu.
 #[derive(Debug, Default, Clone, Copy)]
@@ -13,18 +15,19 @@ pub struct ConfigurationQuery;
 #[Object]
 impl ConfigurationQuery {
     /// All templates that are not disabled.
-    async fn get_all_templates(&self) -> Vec<DashboardConfiguration> {
-        Vec::new()
+    async fn get_all_templates(&self, ctx: &Context<'_>) -> Result<Vec<DashboardConfiguration>> {
+        templates::all(app(ctx)).await.map_err(Error::into_graphql)
     }
 
     /// A template by id; null when unknown or disabled.
-    async fn get_template(&self, id: String) -> Option<DashboardConfiguration> {
-        None
+    async fn get_template(&self, ctx: &Context<'_>, id: String) -> Result<Option<DashboardConfiguration>> {
+        templates::one(app(ctx), &id).await.map_err(Error::into_graphql)
     }
 
     /// The sidebar; a leaf is active while its layer has services.
-    async fn get_menu_items(&self) -> Vec<MenuItem> {
-        Vec::new()
+    async fn get_menu_items(&self, ctx: &Context<'_>) -> Result<Vec<MenuItem>> {
+        let services = snapshot(ctx).services(app(ctx)).await.map_err(Error::into_graphql)?;
+        Ok(menu::items(&services.values().flat_map(|service| &service.layers).map(|layer| layer.name).collect()))
     }
 }
 
@@ -35,18 +38,18 @@ pub struct ConfigurationMutation;
 #[Object]
 impl ConfigurationMutation {
     /// Add a template.
-    async fn add_template(&self, setting: NewDashboardSetting) -> TemplateChangeStatus {
-        TemplateChangeStatus { id: String::new(), status: false, message: Some(NOT_YET.to_owned()) }
+    async fn add_template(&self, ctx: &Context<'_>, setting: NewDashboardSetting) -> Result<TemplateChangeStatus> {
+        templates::add(app(ctx), setting.configuration).await.map_err(Error::into_graphql)
     }
 
     /// Replace a template's content.
-    async fn change_template(&self, setting: DashboardSetting) -> TemplateChangeStatus {
-        TemplateChangeStatus { id: String::new(), status: false, message: Some(NOT_YET.to_owned()) }
+    async fn change_template(&self, ctx: &Context<'_>, setting: DashboardSetting) -> Result<TemplateChangeStatus> {
+        templates::change(app(ctx), &setting.id, setting.configuration).await.map_err(Error::into_graphql)
     }
 
     /// Disable a template.
-    async fn disable_template(&self, id: String) -> TemplateChangeStatus {
-        TemplateChangeStatus { id: String::new(), status: false, message: Some(NOT_YET.to_owned()) }
+    async fn disable_template(&self, ctx: &Context<'_>, id: String) -> Result<TemplateChangeStatus> {
+        templates::disable(app(ctx), &id).await.map_err(Error::into_graphql)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Events.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{InputObject, Object, SimpleObject};
+use super::common::no_condition;
+use crate::{Error, app::app, event};
 
 use super::common::{Duration, Event, EventType, Order, Pagination};
 
@@ -13,8 +14,9 @@ pub struct EventQuery;
 #[Object]
 impl EventQuery {
     /// Events that match.
-    async fn query_events(&self, condition: Option<EventQueryCondition>) -> Option<Events> {
-        Some(Events { events: Vec::new() })
+    async fn query_events(&self, ctx: &Context<'_>, condition: Option<EventQueryCondition>) -> Result<Option<Events>> {
+        let condition = condition.ok_or_else(no_condition)?;
+        event::list(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 }
 

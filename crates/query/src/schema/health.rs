@@ -1,6 +1,8 @@
 //! Health.
 
-use async_graphql::{Object, SimpleObject};
+use async_graphql::{Context, Object, SimpleObject};
+
+use crate::app::app;
 
 /// Queries: health.
 #[derive(Debug, Default, Clone, Copy)]
@@ -9,8 +11,10 @@ pub struct HealthQuery;
 #[Object]
 impl HealthQuery {
     /// The server's health.
-    async fn check_health(&self) -> HealthStatus {
-        HealthStatus { score: 0, details: Some(String::new()) }
+    async fn check_health(&self, ctx: &Context<'_>) -> HealthStatus {
+        let health = app(ctx).store().health().await;
+        let details = if health.ok { String::new() } else { health.detail };
+        HealthStatus { score: i32::from(!health.ok), details: Some(details) }
     }
 }
 

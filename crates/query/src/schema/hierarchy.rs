@@ -1,8 +1,8 @@
 //! The same service or instance seen in several layers.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
-
 use async_graphql::{ID, Object, SimpleObject};
+
+use crate::hierarchy;
 
 /// Queries: the same service or instance seen in several layers.
 #[derive(Debug, Default, Clone, Copy)]
@@ -12,15 +12,20 @@ pub struct HierarchyQuery;
 impl HierarchyQuery {
     /// Layers that take part in the hierarchy, with their levels.
     async fn list_layer_levels(&self) -> Vec<LayerLevel> {
-        Vec::new()
+        hierarchy::LEVELS
+            .iter()
+            .map(|(layer, level)| LayerLevel { layer: (*layer).to_owned(), level: *level })
+            .collect()
     }
 
     /// How a service is seen in other layers.
+    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn get_service_hierarchy(&self, service_id: ID, layer: String) -> ServiceHierarchy {
         ServiceHierarchy { relations: Vec::new() }
     }
 
     /// How an instance is seen in other layers.
+    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn get_instance_hierarchy(&self, instance_id: ID, layer: String) -> InstanceHierarchy {
         InstanceHierarchy { relations: Vec::new() }
     }

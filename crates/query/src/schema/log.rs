@@ -1,8 +1,9 @@
 //! Logs.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use super::common::no_condition;
+use crate::{Error, app::app, duration, log, tags};
 
 use super::common::{
     Duration, EndpointCondition, InstanceCondition, KeyValue, Log, Logs, Long, Order, Pagination, ServiceCondition,
@@ -15,35 +16,59 @@ pub struct LogQuery;
 #[Object]
 impl LogQuery {
     /// Logs that match.
-    async fn query_logs(&self, condition: Option<LogQueryCondition>, debug: Option<bool>) -> Option<Logs> {
-        Some(Logs { logs: Vec::new(), error_reason: None, debugging_trace: None })
+    async fn query_logs(
+        &self,
+        ctx: &Context<'_>,
+        condition: Option<LogQueryCondition>,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
+        debug: Option<bool>,
+    ) -> Result<Option<Logs>> {
+        let condition = condition.ok_or_else(no_condition)?;
+        log::list(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Logs that match, entities by name.
     async fn query_logs_by_name(
         &self,
+        ctx: &Context<'_>,
         condition: Option<LogQueryConditionByName>,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
-    ) -> Option<Logs> {
-        Some(Logs { logs: Vec::new(), error_reason: None, debugging_trace: None })
+    ) -> Result<Option<Logs>> {
+        let condition = log::by_name(condition.ok_or_else(no_condition)?);
+        log::list(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Whether content can be searched.
     async fn support_query_logs_by_keywords(&self) -> bool {
-        false
+        true
     }
 
     /// Keys of searchable tags seen within the duration.
-    async fn query_log_tag_autocomplete_keys(&self, duration: Duration) -> Option<Vec<String>> {
-        Some(Vec::new())
+    async fn query_log_tag_autocomplete_keys(
+        &self,
+        ctx: &Context<'_>,
+        duration: Duration,
+    ) -> Result<Option<Vec<String>>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        tags::keys(app, tags::Kind::Log, &range).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Values of a searchable tag seen within the duration.
-    async fn query_log_tag_autocomplete_values(&self, tag_key: String, duration: Duration) -> Option<Vec<String>> {
-        Some(Vec::new())
+    async fn query_log_tag_autocomplete_values(
+        &self,
+        ctx: &Context<'_>,
+        tag_key: String,
+        duration: Duration,
+    ) -> Result<Option<Vec<String>>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        tags::values(app, tags::Kind::Log, &tag_key, &range).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Try a log analysis script.
+    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn test(&self, requests: LogTestRequest) -> LogTestResponse {
         LogTestResponse { log: None, metrics: Some(Vec::new()) }
     }

@@ -1,8 +1,14 @@
 //! Services, instances, endpoints, processes, layers and the server's clock.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
-use async_graphql::{Enum, ID, Object, SimpleObject};
+use model::{id, layer};
+
+use crate::{
+    Error,
+    app::{app, given, snapshot},
+    duration, metadata,
+};
 
 use super::common::{Attribute, Duration, Long, Process, ServiceCondition};
 
@@ -14,130 +20,212 @@ pub struct MetadataQuery;
 impl MetadataQuery {
     /// Every layer that can be asked for, with or without data.
     async fn list_layers(&self) -> Vec<String> {
-        Vec::new()
+        metadata::layers()
     }
 
     /// Services of a layer, or all.
-    async fn list_services(&self, layer: Option<String>) -> Vec<Service> {
-        Vec::new()
+    async fn list_services(&self, ctx: &Context<'_>, layer: Option<String>) -> Result<Vec<Service>> {
+        services(ctx, given(layer.as_deref()), None, |_| true).await
     }
 
     /// Services of a group, or all; the duration is not used.
-    async fn get_all_services(&self, duration: Duration, group: Option<String>) -> Vec<Service> {
-        Vec::new()
+    async fn get_all_services(
+        &self,
+        ctx: &Context<'_>,
+        #[expect(unused_variables, reason = "services have no time, the argument is the schema's")] duration: Duration,
+        group: Option<String>,
+    ) -> Result<Vec<Service>> {
+        services(ctx, None, given(group.as_deref()), |_| true).await
     }
 
     /// A service by id; null when unknown.
-    async fn get_service(&self, service_id: String) -> Option<Service> {
-        None
+    async fn get_service(&self, ctx: &Context<'_>, service_id: String) -> Result<Option<Service>> {
+        metadata::service(app(ctx), &service_id).await.map_err(Error::into_graphql)
     }
 
     /// A normal service by name; null when unknown.
-    async fn find_service(&self, service_name: String) -> Option<Service> {
-        None
+    async fn find_service(&self, ctx: &Context<'_>, service_name: String) -> Result<Option<Service>> {
+        service_named(ctx, &service_name).await
     }
 
     /// Services whose name contains the keyword.
-    async fn search_services(&self, duration: Duration, keyword: String) -> Vec<Service> {
-        Vec::new()
+    async fn search_services(
+        &self,
+        ctx: &Context<'_>,
+        #[expect(unused_variables, reason = "services have no time, the argument is the schema's")] duration: Duration,
+        keyword: String,
+    ) -> Result<Vec<Service>> {
+        services(ctx, None, None, |service| service.name.contains(&keyword)).await
     }
 
     /// A normal service by name; null when unknown.
-    async fn search_service(&self, service_code: String) -> Option<Service> {
-        None
+    async fn search_service(&self, ctx: &Context<'_>, service_code: String) -> Result<Option<Service>> {
+        service_named(ctx, &service_code).await
     }
 
     /// Services seen in browsers.
-    async fn get_all_browser_services(&self, duration: Duration) -> Vec<Service> {
-        Vec::new()
+    async fn get_all_browser_services(
+        &self,
+        ctx: &Context<'_>,
+        #[expect(unused_variables, reason = "services have no time, the argument is the schema's")] duration: Duration,
+    ) -> Result<Vec<Service>> {
+        services(ctx, Some(layer::BROWSER.name), None, |_| true).await
     }
 
     /// Browser services whose name contains the keyword.
-    async fn search_browser_services(&self, duration: Duration, keyword: String) -> Vec<Service> {
-        Vec::new()
+    async fn search_browser_services(
+        &self,
+        ctx: &Context<'_>,
+        #[expect(unused_variables, reason = "services have no time, the argument is the schema's")] duration: Duration,
+        keyword: String,
+    ) -> Result<Vec<Service>> {
+        services(ctx, Some(layer::BROWSER.name), None, |service| service.name.contains(&keyword)).await
     }
 
     /// A browser service by name; null when unknown.
-    async fn search_browser_service(&self, service_code: String) -> Option<Service> {
-        None
+    async fn search_browser_service(&self, ctx: &Context<'_>, service_code: String) -> Result<Option<Service>> {
+        let found = services(ctx, Some(layer::BROWSER.name), None, |service| service.name == service_code).await?;
+        Ok(found.into_iter().next())
     }
 
     /// Instances alive within the duration.
-    async fn get_service_instances(&self, duration: Duration, service_id: ID) -> Vec<ServiceInstance> {
-        Vec::new()
+    async fn get_service_instances(
+        &self,
+        ctx: &Context<'_>,
+        duration: Duration,
+        service_id: ID,
+    ) -> Result<Vec<ServiceInstance>> {
+        instances(ctx, &duration, &service_id).await
     }
 
     /// Instances alive within the duration.
-    async fn list_instances(&self, duration: Duration, service_id: ID) -> Vec<ServiceInstance> {
-        Vec::new()
+    async fn list_instances(
+        &self,
+        ctx: &Context<'_>,
+        duration: Duration,
+        service_id: ID,
+    ) -> Result<Vec<ServiceInstance>> {
+        instances(ctx, &duration, &service_id).await
     }
 
     /// Instances alive within the duration, service by name.
-    async fn list_instances_by_name(&self, duration: Duration, service: ServiceCondition) -> Vec<ServiceInstance> {
-        Vec::new()
+    async fn list_instances_by_name(
+        &self,
+        ctx: &Context<'_>,
+        duration: Duration,
+        service: ServiceCondition,
+    ) -> Result<Vec<ServiceInstance>> {
+        instances(ctx, &duration, &metadata::service_id(&service)).await
     }
 
     /// An instance by id; null when unknown.
-    async fn get_instance(&self, instance_id: String) -> Option<ServiceInstance> {
-        None
+    async fn get_instance(&self, ctx: &Context<'_>, instance_id: String) -> Result<Option<ServiceInstance>> {
+        metadata::instance(app(ctx), &instance_id).await.map_err(Error::into_graphql)
     }
 
     /// Endpoints of a service whose name contains the keyword.
-    async fn search_endpoint(&self, keyword: String, service_id: ID, limit: i32) -> Vec<Endpoint> {
-        Vec::new()
+    async fn search_endpoint(
+        &self,
+        ctx: &Context<'_>,
+        keyword: String,
+        service_id: ID,
+        limit: i32,
+    ) -> Result<Vec<Endpoint>> {
+        endpoints(ctx, Some(&keyword), &service_id, limit, None).await
     }
 
     /// Endpoints of a service whose name contains the keyword, newest first.
     async fn find_endpoint(
         &self,
+        ctx: &Context<'_>,
         keyword: Option<String>,
         service_id: ID,
         limit: i32,
         duration: Option<Duration>,
-    ) -> Vec<Endpoint> {
-        Vec::new()
+    ) -> Result<Vec<Endpoint>> {
+        endpoints(ctx, keyword.as_deref(), &service_id, limit, duration.as_ref()).await
     }
 
     /// Endpoints of a service by name, newest first.
     async fn find_endpoint_by_name(
         &self,
+        ctx: &Context<'_>,
         keyword: Option<String>,
         service: ServiceCondition,
         limit: i32,
         duration: Option<Duration>,
-    ) -> Vec<Endpoint> {
-        Vec::new()
+    ) -> Result<Vec<Endpoint>> {
+        endpoints(ctx, keyword.as_deref(), &metadata::service_id(&service), limit, duration.as_ref()).await
     }
 
     /// What an endpoint's id says, known or not.
-    async fn get_endpoint_info(&self, endpoint_id: ID) -> Option<EndpointInfo> {
-        None
+    async fn get_endpoint_info(&self, endpoint_id: ID) -> Result<Option<EndpointInfo>> {
+        metadata::endpoint_info(&endpoint_id).map(Some).map_err(Error::into_graphql)
     }
 
     /// Processes of an instance alive within the duration.
+    #[expect(unused_variables, reason = "no process is reported yet, the arguments are the schema's")]
     async fn list_processes(&self, duration: Duration, instance_id: ID) -> Vec<Process> {
         Vec::new()
     }
 
     /// A process by id; null when unknown.
+    #[expect(unused_variables, reason = "no process is reported yet, the arguments are the schema's")]
     async fn get_process(&self, process_id: ID) -> Option<Process> {
         None
     }
 
     /// How many processes of a service have all these labels.
+    #[expect(unused_variables, reason = "no process is reported yet, the arguments are the schema's")]
     async fn estimate_process_scale(&self, service_id: ID, labels: Vec<String>) -> Long {
         Long(0)
     }
 
     /// Databases seen through their clients.
+    #[expect(unused_variables, reason = "no client names a database's type yet, the arguments are the schema's")]
     async fn get_all_databases(&self, duration: Duration) -> Vec<Database> {
         Vec::new()
     }
 
     /// The server's zone and clock.
-    async fn get_time_info(&self) -> Option<TimeInfo> {
-        None
+    async fn get_time_info(&self, ctx: &Context<'_>) -> Option<TimeInfo> {
+        let app = app(ctx);
+        let now = app.sources.clock.now();
+        Some(TimeInfo { timezone: Some(app.zone().offset_text(now)), current_timestamp: Some(Long(now.0)) })
     }
+}
+
+async fn services(
+    ctx: &Context<'_>,
+    layer: Option<&str>,
+    group: Option<&str>,
+    keep: impl Fn(&metadata::Service) -> bool,
+) -> Result<Vec<Service>> {
+    let all = snapshot(ctx).services(app(ctx)).await.map_err(Error::into_graphql)?;
+    Ok(metadata::list_services(all, layer, group, keep))
+}
+
+async fn service_named(ctx: &Context<'_>, name: &str) -> Result<Option<Service>> {
+    metadata::service(app(ctx), &id::service(name, true)).await.map_err(Error::into_graphql)
+}
+
+async fn instances(ctx: &Context<'_>, duration: &Duration, service_id: &str) -> Result<Vec<ServiceInstance>> {
+    let app = app(ctx);
+    let range = duration::parse(duration, app.zone()).map_err(Error::into_graphql)?;
+    metadata::instances(app, service_id, &range).await.map_err(Error::into_graphql)
+}
+
+async fn endpoints(
+    ctx: &Context<'_>,
+    keyword: Option<&str>,
+    service_id: &str,
+    limit: i32,
+    duration: Option<&Duration>,
+) -> Result<Vec<Endpoint>> {
+    let app = app(ctx);
+    let range = duration.map(|duration| duration::parse(duration, app.zone())).transpose();
+    let range = range.map_err(Error::into_graphql)?;
+    metadata::endpoints(app, service_id, given(keyword), limit, range.as_ref()).await.map_err(Error::into_graphql)
 }
 
 /// A database seen through its clients.

@@ -1,8 +1,12 @@
 //! Metrics by entity names.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
+use crate::{
+    Error,
+    app::{app, given},
+    metrics_by_name,
+};
 
 use super::common::{Duration, Entity, IntValues, Long, Order, Scope};
 
@@ -13,51 +17,80 @@ pub struct MetricsV2Query;
 #[Object]
 impl MetricsV2Query {
     /// Shape of a metric's values.
-    async fn type_of_metrics(&self, name: String) -> MetricsType {
-        MetricsType::Unknown
+    async fn type_of_metrics(&self, ctx: &Context<'_>, name: String) -> MetricsType {
+        metrics_by_name::type_of(app(ctx), &name)
     }
 
     /// Metrics whose whole name matches the expression.
-    async fn list_metrics(&self, regex: Option<String>) -> Vec<MetricDefinition> {
-        Vec::new()
+    async fn list_metrics(&self, ctx: &Context<'_>, regex: Option<String>) -> Result<Vec<MetricDefinition>> {
+        metrics_by_name::list(app(ctx), given(regex.as_deref())).map_err(Error::into_graphql)
     }
 
     /// Mean of a metric over the duration; 0 when there is none.
-    async fn read_metrics_value(&self, condition: MetricsCondition, duration: Duration) -> Long {
-        Long(0)
+    async fn read_metrics_value(
+        &self,
+        ctx: &Context<'_>,
+        condition: MetricsCondition,
+        duration: Duration,
+    ) -> Result<Long> {
+        let value = metrics_by_name::read_value(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)?;
+        Ok(Long(value.unwrap_or(0)))
     }
 
     /// Mean of a metric over the duration.
-    async fn read_nullable_metrics_value(&self, condition: MetricsCondition, duration: Duration) -> NullableValue {
-        NullableValue { is_empty_value: true, value: Long(0) }
+    async fn read_nullable_metrics_value(
+        &self,
+        ctx: &Context<'_>,
+        condition: MetricsCondition,
+        duration: Duration,
+    ) -> Result<NullableValue> {
+        let value = metrics_by_name::read_value(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)?;
+        Ok(NullableValue { is_empty_value: value.is_none(), value: Long(value.unwrap_or(0)) })
     }
 
     /// A metric over time.
-    async fn read_metrics_values(&self, condition: MetricsCondition, duration: Duration) -> MetricsValues {
-        MetricsValues { label: None, values: Some(IntValues { values: Vec::new() }) }
+    async fn read_metrics_values(
+        &self,
+        ctx: &Context<'_>,
+        condition: MetricsCondition,
+        duration: Duration,
+    ) -> Result<MetricsValues> {
+        metrics_by_name::read_values(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)
     }
 
     /// A labelled metric over time, one series for each label.
     async fn read_labeled_metrics_values(
         &self,
+        ctx: &Context<'_>,
         condition: MetricsCondition,
         labels: Vec<String>,
         duration: Duration,
-    ) -> Vec<MetricsValues> {
-        Vec::new()
+    ) -> Result<Vec<MetricsValues>> {
+        metrics_by_name::read_labelled(app(ctx), &condition, &labels, &duration).await.map_err(Error::into_graphql)
     }
 
     /// A histogram over time.
-    async fn read_heat_map(&self, condition: MetricsCondition, duration: Duration) -> Option<HeatMap> {
-        None
+    async fn read_heat_map(
+        &self,
+        ctx: &Context<'_>,
+        condition: MetricsCondition,
+        duration: Duration,
+    ) -> Result<Option<HeatMap>> {
+        metrics_by_name::read_heat_map(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)
     }
 
     /// Entities ranked by a metric.
-    async fn sort_metrics(&self, condition: TopNCondition, duration: Duration) -> Vec<SelectedRecord> {
-        Vec::new()
+    async fn sort_metrics(
+        &self,
+        ctx: &Context<'_>,
+        condition: TopNCondition,
+        duration: Duration,
+    ) -> Result<Vec<SelectedRecord>> {
+        metrics_by_name::sort(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)
     }
 
     /// Sampled records ranked by a metric.
+    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn read_sampled_records(&self, condition: TopNCondition, duration: Duration) -> Vec<SelectedRecord> {
         Vec::new()
     }

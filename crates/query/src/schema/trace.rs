@@ -1,8 +1,9 @@
 //! Traces.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
+use super::common::no_condition;
+use crate::{Error, app::app, duration, tags, trace};
 
 use super::common::{
     DebuggingTrace, Duration, EndpointCondition, InstanceCondition, KeyValue, LogEntity, Long, Pagination, Ref,
@@ -18,45 +19,79 @@ impl TraceQuery {
     /// Segments that match.
     async fn query_basic_traces(
         &self,
+        ctx: &Context<'_>,
         condition: Option<TraceQueryCondition>,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
-    ) -> Option<TraceBrief> {
-        Some(TraceBrief { traces: Vec::new(), debugging_trace: None })
+    ) -> Result<Option<TraceBrief>> {
+        let condition = condition.ok_or_else(no_condition)?;
+        trace::list_segments(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Segments that match, entities by name.
     async fn query_basic_traces_by_name(
         &self,
+        ctx: &Context<'_>,
         condition: Option<TraceQueryConditionByName>,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
-    ) -> Option<TraceBrief> {
-        Some(TraceBrief { traces: Vec::new(), debugging_trace: None })
+    ) -> Result<Option<TraceBrief>> {
+        let condition = trace::by_name(condition.ok_or_else(no_condition)?);
+        trace::list_segments(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// All spans of a trace; none when unknown.
-    async fn query_trace(&self, trace_id: ID, duration: Option<Duration>, debug: Option<bool>) -> Option<Trace> {
-        Some(Trace { spans: Vec::new(), debugging_trace: None })
+    async fn query_trace(
+        &self,
+        ctx: &Context<'_>,
+        trace_id: ID,
+        #[expect(unused_variables, reason = "a trace is found wherever it lies, the argument is the schema's")]
+        duration: Option<Duration>,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
+        debug: Option<bool>,
+    ) -> Result<Option<Trace>> {
+        trace::trace(app(ctx), &trace_id).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Whole traces with a segment that matches.
-    async fn query_traces(&self, condition: Option<TraceQueryCondition>, debug: Option<bool>) -> Option<TraceList> {
-        None
+    async fn query_traces(
+        &self,
+        ctx: &Context<'_>,
+        condition: Option<TraceQueryCondition>,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
+        debug: Option<bool>,
+    ) -> Result<Option<TraceList>> {
+        let condition = condition.ok_or_else(no_condition)?;
+        trace::list_traces(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Whether clients should ask for whole traces.
     #[graphql(name = "hasQueryTracesV2Support")]
-    async fn has_query_traces_v2_support(&self) -> bool {
-        false
+    async fn has_query_traces_v2_support(&self, ctx: &Context<'_>) -> bool {
+        app(ctx).config.list_whole_traces
     }
 
     /// Keys of searchable tags seen within the duration.
-    async fn query_trace_tag_autocomplete_keys(&self, duration: Duration) -> Option<Vec<String>> {
-        Some(Vec::new())
+    async fn query_trace_tag_autocomplete_keys(
+        &self,
+        ctx: &Context<'_>,
+        duration: Duration,
+    ) -> Result<Option<Vec<String>>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        tags::keys(app, tags::Kind::Trace, &range).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Values of a searchable tag seen within the duration.
-    async fn query_trace_tag_autocomplete_values(&self, tag_key: String, duration: Duration) -> Option<Vec<String>> {
-        Some(Vec::new())
+    async fn query_trace_tag_autocomplete_values(
+        &self,
+        ctx: &Context<'_>,
+        tag_key: String,
+        duration: Duration,
+    ) -> Result<Option<Vec<String>>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        tags::values(app, tags::Kind::Trace, &tag_key, &range).await.map(Some).map_err(Error::into_graphql)
     }
 }
 

@@ -1,27 +1,15 @@
 //! GraphQL over HTTP as clients speak it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-use axum::{
-    Router,
-    body::Body,
-    http::{Request, StatusCode, header},
-};
-use http_body_util::BodyExt;
+use axum::http::StatusCode;
 use query::Config;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-fn app(config: &Config) -> Router {
-    query::routes(query::build(config), config)
-}
+use crate::world::World;
 
 async fn send(config: &Config, content_type: &str, body: String) -> (StatusCode, String) {
-    let request = Request::post("/graphql").header(header::CONTENT_TYPE, content_type).body(Body::from(body)).unwrap();
-    let response = app(config).oneshot(request).await.unwrap();
-    let status = response.status();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8(body.to_vec()).unwrap())
+    let mut world = World::new();
+    world.config = config.clone();
+    world.send(content_type, body).await
 }
 
 async fn ask(query: &str, variables: Value) -> (StatusCode, String) {

@@ -1,0 +1,138 @@
+//! What answers are made from.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_graphql::{
+    Context, ID, Request, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+};
+use model::{Clock, Zone, metric::Catalogue};
+use storage::{MergedRow, Retention, ScanQuery, SharedStore};
+use tokio::sync::OnceCell;
+
+use crate::{Components, Config, Error, metadata::Service, templates::Templates};
+
+/// What the query side is given by the server.
+#[derive(Clone)]
+pub struct Sources {
+    /// Where everything lies.
+    pub store: SharedStore,
+    /// The metrics that may be asked for.
+    pub catalogue: Arc<Catalogue>,
+    /// What component ids are called.
+    pub components: Arc<Components>,
+    /// The zone in which clients write times.
+    pub zone: Zone,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The server's version, `11.0.0-5839d2a`.
+    pub version: String,
+    /// How long data are kept.
+    pub retention: Retention,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("zone", &self.zone).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// The sources, the settings and what was read at start.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) sources: Sources,
+    pub(crate) config: Config,
+    pub(crate) templates: Templates,
+}
+
+impl App {
+    pub(crate) fn store(&self) -> &SharedStore {
+        &self.sources.store
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.sources.zone
+    }
+}
+
+/// The application behind a resolver.
+pub(crate) fn app<'c>(ctx: &Context<'c>) -> &'c App {
+    ctx.data_unchecked::<Arc<App>>()
+}
+
+/// What one request reads once, however many of its fields need it: a client asks for the services of fifty layers in one
+/// query. It lives as long as the request, so it is never stale.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    services: OnceCell<Arc<BTreeMap<String, Service>>>,
+}
+
+impl Snapshot {
+    /// Every service by id.
+    pub(crate) async fn services(&self, app: &App) -> Result<&BTreeMap<String, Service>, Error> {
+        let load = || async { crate::metadata::all_services(app).await.map(Arc::new) };
+        self.services.get_or_try_init(load).await.map(Arc::as_ref)
+    }
+}
+
+/// The snapshot of the request behind a resolver.
+pub(crate) fn snapshot<'c>(ctx: &Context<'c>) -> &'c Snapshot {
+    ctx.data_unchecked::<Snapshot>()
+}
+
+/// Gives each request its [`Snapshot`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WithSnapshot;
+
+impl ExtensionFactory for WithSnapshot {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for WithSnapshot {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        Ok(next.run(ctx, request).await?.data(Snapshot::default()))
+    }
+}
+
+/// How many rows one question may make us hold at once.
+const MAX_ROWS: usize = 200_000;
+/// How many rows are read at a time.
+const PAGE_ROWS: usize = 2_000;
+
+/// All pages of a scan.
+///
+/// # Errors
+/// The store's, and a request error when there are more than [`MAX_ROWS`] rows: the client should narrow its question.
+pub(crate) async fn scan(app: &App, mut query: ScanQuery) -> Result<Vec<MergedRow>, Error> {
+    query.limit = PAGE_ROWS;
+    let mut rows = Vec::new();
+    loop {
+        let page = app.store().scan(&query).await?;
+        rows.extend(page.rows);
+        if rows.len() > MAX_ROWS {
+            return Err(Error::Request(format!("more than {MAX_ROWS} rows match; ask for less")));
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(rows),
+        }
+    }
+}
+
+/// A text that was given: missing, null and empty all mean "no condition".
+pub(crate) fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// An id that was given.
+pub(crate) fn given_id(id: Option<&ID>) -> Option<&str> {
+    given(id.map(|id| id.as_str()))
+}

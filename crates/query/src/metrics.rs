@@ -1,0 +1,323 @@
+//! Metric expressions over the store: what an expression needs is looked up and loaded here, crate `mqe` computes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+use model::{
+    Bucket, Cells, Scope, cell, id, layer,
+    metric::{Function, MetricDef, Value},
+};
+use mqe::{
+    Loaded, Need, Outcome, Owner, Ranked, Series,
+    need::{self, TopN},
+};
+use storage::{Attr, Entities, Order, SeriesQuery, TopQuery};
+
+use crate::{
+    Error,
+    app::{App, given},
+    duration::{self, Range},
+    error::Kind,
+    schema::common::{Duration, Entity},
+};
+
+/// How many things one expression reads from the store at a time.
+const PARALLEL_READS: usize = 8;
+/// Most entries of a ranking.
+const MAX_TOP: usize = 1_000;
+/// Metrics that know their layer as `attr0`: those that the reference decorates.
+const WITH_LAYER: [&str; 7] = [
+    "service_resp_time",
+    "service_sla",
+    "service_cpm",
+    "service_apdex",
+    "endpoint_cpm",
+    "endpoint_resp_time",
+    "endpoint_sla",
+];
+
+/// Evaluates an expression. Whatever goes wrong is said in the outcome, so that its neighbours in the same query go on.
+pub(crate) async fn evaluate(app: &App, expression: &str, entity: &Entity, duration: &Duration) -> Outcome {
+    let expr = match mqe::parse(expression) {
+        Ok(expr) => expr,
+        Err(error) => return Outcome::failed(error.to_string()),
+    };
+    let range = match duration::parse(duration, app.zone()) {
+        Ok(range) => range,
+        Err(error) => return Outcome::failed(error.to_string()),
+    };
+    let needs = expr.needs();
+    let reads: Vec<_> = needs.iter().map(|need| load(app, need, entity, &range)).collect();
+    let loaded: Vec<Loaded> = stream::iter(reads).buffered(PARALLEL_READS).collect().await;
+    let step_seconds = u32::try_from(range.step.minutes() * 60).expect("a day has 86,400 seconds");
+    mqe::evaluate(&expr, &loaded, step_seconds)
+}
+
+async fn load(app: &App, need: &Need, entity: &Entity, range: &Range) -> Loaded {
+    let Some(def) = app.sources.catalogue.get(&need.metric().name).cloned() else {
+        return Loaded::UnknownMetric;
+    };
+    let loaded = match need {
+        Need::Series { before, .. } => load_series(app, &def, entity, range, *before).await,
+        Need::TopN(top_n) => load_top(app, &def, top_n, entity, range).await,
+        Need::Baseline { .. } => load_baseline(app, &def, range),
+    };
+    loaded.unwrap_or_else(|error| {
+        if error.kind() == Kind::Operator {
+            tracing::warn!(%error, metric = def.name, "metric could not be read");
+        }
+        Loaded::Failed(error.to_string())
+    })
+}
+
+async fn load_series(app: &App, def: &MetricDef, entity: &Entity, range: &Range, before: u32) -> Result<Loaded, Error> {
+    let labelled = match shape(def.function) {
+        Shape::Regular => false,
+        Shape::Labelled => true,
+        Shape::HeatMap => return Ok(Loaded::Failed(format!("Metric: [{}] is a heat map.", def.name))),
+    };
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let buckets = range.buckets(app.zone(), before)?;
+    let ids = buckets.iter().map(|bucket| bucket.start().0.to_string()).collect();
+    let rows = match (entity_id(def.scope, entity), labelled) {
+        (Some(entity), _) => series(app, def, &entity, range, &buckets).await?,
+        (None, true) => Vec::new(),
+        (None, false) => return Ok(Loaded::InvalidEntity),
+    };
+    Ok(Loaded::Series { labelled, ids, rows })
+}
+
+/// The values of a metric of an entity, one for each of the buckets: one row for a metric without labels, one for each label
+/// seen for a metric with labels.
+pub(crate) async fn series(
+    app: &App,
+    def: &MetricDef,
+    entity: &str,
+    range: &Range,
+    buckets: &[Bucket],
+) -> Result<Vec<Series>, Error> {
+    let values = values(app, def, entity, range, buckets).await?;
+    if shape(def.function) == Shape::Regular {
+        let values = values.into_iter().map(|value| value.as_ref().and_then(Value::number)).collect();
+        return Ok(vec![Series { labels: Vec::new(), values }]);
+    }
+    let mut rows: BTreeMap<(&'static str, String), Vec<Option<f64>>> = BTreeMap::new();
+    for (at, value) in values.into_iter().enumerate() {
+        let Some(Value::Labeled(labels)) = value else { continue };
+        for (label, number) in labels {
+            let row = rows.entry(label).or_insert_with(|| vec![None; buckets.len()]);
+            row[at] = Value::Int(number).number();
+        }
+    }
+    let row = |((key, label), values): ((&str, String), _)| Series { labels: vec![(key.to_owned(), label)], values };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// What a metric of an entity shows in each of the buckets.
+pub(crate) async fn values(
+    app: &App,
+    def: &MetricDef,
+    entity: &str,
+    range: &Range,
+    buckets: &[Bucket],
+) -> Result<Vec<Option<Value>>, Error> {
+    let (Some(from), Some(to)) = (buckets.first(), buckets.last()) else { return Ok(Vec::new()) };
+    let query = SeriesQuery {
+        scope: def.scope,
+        step: range.step,
+        entities: vec![entity.into()],
+        from: *from,
+        to: *to,
+        cells: vec![def.cell],
+    };
+    let points: BTreeMap<Bucket, Cells> =
+        app.store().series(&query).await?.into_iter().flat_map(|series| series.points).collect();
+    let value = |bucket: &Bucket| def.function.value(points.get(bucket)?.get(def.cell)?, range.step);
+    Ok(buckets.iter().map(value).collect())
+}
+
+async fn load_top(app: &App, def: &MetricDef, top_n: &TopN, entity: &Entity, range: &Range) -> Result<Loaded, Error> {
+    let mut attrs = Vec::new();
+    for attribute in &top_n.attributes {
+        if attribute.index != 0 || !WITH_LAYER.contains(&def.name.as_str()) {
+            return Ok(Loaded::NoAttribute(attribute.column()));
+        }
+        // A name that is no layer equals none: no row has an ordinal below 0.
+        let id = layer::by_name(&attribute.value).map_or(-1, |layer| layer.ordinal);
+        attrs.push(Attr { cell: cell::LAYERS, equal: attribute.equals, id });
+    }
+    let order = match top_n.order {
+        need::Order::Asc => Order::Asc,
+        need::Order::Des => Order::Desc,
+    };
+    let parent = Parent { service: entity.service_name.as_deref(), normal: entity.normal };
+    let n = usize::try_from(top_n.n).unwrap_or(usize::MAX);
+    let ranked = top(app, def, order, n, attrs, parent, range).await?;
+    Ok(Loaded::SortedList(ranked.into_iter().map(|(_, ranked)| ranked).collect()))
+}
+
+/// The service whose instances or endpoints are ranked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent<'a> {
+    pub(crate) service: Option<&'a str>,
+    pub(crate) normal: Option<bool>,
+}
+
+/// Entities ranked by a metric: (entity id, what is shown). The mean over the range is cut to a whole number.
+///
+/// With a parent only its instances or endpoints are ranked, and shown without its name. Services have no parent, so
+/// nothing is found below one.
+///
+/// # Errors
+/// The store's, and when the metric has more than one value.
+pub(crate) async fn top(
+    app: &App,
+    def: &MetricDef,
+    order: Order,
+    n: usize,
+    attrs: Vec<Attr>,
+    parent: Parent<'_>,
+    range: &Range,
+) -> Result<Vec<(Arc<str>, Ranked)>, Error> {
+    if shape(def.function) != Shape::Regular {
+        return Err(Error::Request(format!("Metric: [{}] has no single value to rank by.", def.name)));
+    }
+    let parent_name = given(parent.service);
+    let entities = match (parent_name, parent.normal, def.scope) {
+        (None, ..) => Entities::All,
+        (Some(name), Some(normal), Scope::ServiceInstance | Scope::Endpoint) => {
+            Entities::Prefix(format!("{}_", id::service(name, normal)))
+        }
+        (Some(_), ..) => return Ok(Vec::new()),
+    };
+    let query = TopQuery {
+        scope: def.scope,
+        step: range.step,
+        from: range.first,
+        to: range.last,
+        cell: def.cell,
+        function: def.function,
+        order,
+        n: n.min(MAX_TOP),
+        entities,
+        attrs,
+    };
+    let entries = app.store().top(&query).await?;
+    Ok(entries
+        .into_iter()
+        .map(|entry| {
+            let (id, owner) = shown(def.scope, &entry.entity, parent_name.is_none());
+            (entry.entity, Ranked { id, value: entry.value.trunc(), owner: Some(owner) })
+        })
+        .collect())
+}
+
+/// What an entity is called in a ranking, and what it is.
+fn shown(scope: Scope, entity: &str, with_service: bool) -> (String, Owner) {
+    let service_id = id::service_of(entity).to_owned();
+    let Ok((service_name, normal)) = id::parse_service(&service_id) else {
+        return (entity.to_owned(), Owner::default());
+    };
+    let own = id::parse_instance(entity).ok().map(|(_, name)| name);
+    let mut owner = Owner {
+        scope: scope_name(scope).map(str::to_owned),
+        service_id: Some(service_id),
+        service_name: Some(service_name.clone()),
+        normal: Some(normal),
+        ..Owner::default()
+    };
+    match (scope, own) {
+        (Scope::Service, _) => return (service_name, owner),
+        (Scope::ServiceInstance, Some(name)) => {
+            owner.service_instance_id = Some(entity.to_owned());
+            owner.service_instance_name = Some(name);
+        }
+        (Scope::Endpoint, Some(name)) => {
+            owner.endpoint_id = Some(entity.to_owned());
+            owner.endpoint_name = Some(name);
+        }
+        _ => return (entity.to_owned(), Owner::default()),
+    }
+    let name = owner.service_instance_name.as_ref().or(owner.endpoint_name.as_ref()).cloned().unwrap_or_default();
+    (if with_service { format!("{service_name} - {name}") } else { name }, owner)
+}
+
+/// Nobody predicts anything yet: no value in any bucket.
+fn load_baseline(app: &App, def: &MetricDef, range: &Range) -> Result<Loaded, Error> {
+    let buckets = range.buckets(app.zone(), 0)?;
+    let ids = buckets.iter().map(|bucket| app.zone().bucket_text(range.step, *bucket)).collect();
+    let rows = vec![Series { labels: Vec::new(), values: vec![None; buckets.len()] }];
+    match shape(def.function) {
+        Shape::Regular => Ok(Loaded::Series { labelled: false, ids, rows }),
+        Shape::Labelled | Shape::HeatMap => Ok(Loaded::Series { labelled: true, ids, rows: Vec::new() }),
+    }
+}
+
+/// How many values a metric has in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One.
+    Regular,
+    /// One for each label.
+    Labelled,
+    /// Counts by value.
+    HeatMap,
+}
+
+/// The shape of what a function shows.
+pub(crate) fn shape(function: Function) -> Shape {
+    match function {
+        Function::Percentile { .. } | Function::LabelCount | Function::LabelAvg => Shape::Labelled,
+        Function::Histogram { .. } => Shape::HeatMap,
+        Function::Cpm
+        | Function::Count
+        | Function::Sum
+        | Function::LongAvg
+        | Function::DoubleAvg
+        | Function::Max
+        | Function::Min
+        | Function::Latest
+        | Function::Percent
+        | Function::Rate
+        | Function::Apdex => Shape::Regular,
+    }
+}
+
+/// The id of the entity that a metric of this scope is asked for; the scope in the request means nothing. `None`: a name or a
+/// `normal` that the scope needs was not given. An empty name counts as given, as clients send it.
+pub(crate) fn entity_id(scope: Scope, entity: &Entity) -> Option<String> {
+    let source = || Some(id::service(entity.service_name.as_deref()?, entity.normal?));
+    let dest = || Some(id::service(entity.dest_service_name.as_deref()?, entity.dest_normal?));
+    let instance = |service: Option<String>, name: &Option<String>| Some(id::instance(&service?, name.as_deref()?));
+    let process = |instance: Option<String>, name: &Option<String>| Some(id::process(name.as_deref()?, &instance?));
+    let source_instance = || instance(source(), &entity.service_instance_name);
+    let dest_instance = || instance(dest(), &entity.dest_service_instance_name);
+    match scope {
+        Scope::Service => source(),
+        Scope::ServiceInstance => source_instance(),
+        Scope::Endpoint => Some(id::endpoint(&source()?, entity.endpoint_name.as_deref()?)),
+        Scope::Process => process(source_instance(), &entity.process_name),
+        Scope::ServiceRelation => Some(id::relation(&source()?, &dest()?)),
+        Scope::ServiceInstanceRelation => Some(id::relation(&source_instance()?, &dest_instance()?)),
+        Scope::EndpointRelation => Some(id::endpoint_relation(
+            &source()?,
+            entity.endpoint_name.as_deref()?,
+            &dest()?,
+            entity.dest_endpoint_name.as_deref()?,
+        )),
+        Scope::ProcessRelation => {
+            let source = process(source_instance(), &entity.process_name)?;
+            Some(id::relation(&source, &process(dest_instance(), &entity.dest_process_name)?))
+        }
+        Scope::Address | Scope::Tag => None,
+    }
+}
+
+fn scope_name(scope: Scope) -> Option<&'static str> {
+    match scope {
+        Scope::Service => Some("Service"),
+        Scope::ServiceInstance => Some("ServiceInstance"),
+        Scope::Endpoint => Some("Endpoint"),
+        _ => None,
+    }
+}

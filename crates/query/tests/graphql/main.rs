@@ -1,0 +1,12 @@
+//! Questions as clients ask them, over a store in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod http;
+mod metadata;
+mod metrics;
+mod signals;
+mod templates;
+mod topology;
+mod traces;
+mod world;

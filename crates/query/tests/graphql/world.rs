@@ -1,0 +1,176 @@
+//! A server over a store in memory, and builders for what lies in it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use model::{
+    Agg, Bucket, Cells, Clock, Partial, Row, RowKey, Scope, Step, UnixMillis, Zone,
+    cell::{self, CellId},
+    metric::{Catalogue, Function, MetricDef},
+    record::Record,
+};
+use query::{ComponentFile, Components, Config, Sources};
+use serde_json::{Value, json};
+use storage::{Batch, Retention, SharedStore, memory::Memory};
+use tower::ServiceExt;
+
+/// 2024-01-15T12:00:00Z.
+pub(crate) const NOW: i64 = 1_705_320_000_000;
+/// The minute of [`NOW`].
+pub(crate) const MINUTE: u32 = 28_422_000;
+
+/// Metrics by name, in the order of their cells from 64 on.
+const METRICS: [(&str, Scope, Function); 9] = [
+    ("service_cpm", Scope::Service, Function::Cpm),
+    ("service_resp_time", Scope::Service, Function::LongAvg),
+    ("service_percentile", Scope::Service, Function::Percentile { precision: 10 }),
+    ("service_instance_cpm", Scope::ServiceInstance, Function::Cpm),
+    ("endpoint_cpm", Scope::Endpoint, Function::Cpm),
+    ("service_relation_client_cpm", Scope::ServiceRelation, Function::Cpm),
+    ("endpoint_relation_cpm", Scope::EndpointRelation, Function::Cpm),
+    ("service_heatmap", Scope::Service, Function::Histogram { step: 100, steps: 20 }),
+    ("instance_load", Scope::ServiceInstance, Function::DoubleAvg),
+];
+
+/// The cell of a metric.
+pub(crate) fn metric(name: &str) -> CellId {
+    let at = METRICS.iter().position(|(own, ..)| *own == name).unwrap();
+    CellId(cell::FIRST_METRIC + u16::try_from(at).unwrap())
+}
+
+pub(crate) struct World {
+    store: SharedStore,
+    pub(crate) config: Config,
+    n_rows: AtomicU32,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { store: Arc::new(Memory::new()), config: Config::default(), n_rows: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn with_templates(dir: PathBuf, editable: bool) -> Self {
+        let mut world = Self::new();
+        world.config.templates_dir = dir;
+        world.config.templates_editable = editable;
+        world
+    }
+
+    /// Writes a partial row of its own.
+    pub(crate) async fn row(
+        &self,
+        scope: Scope,
+        step: Step,
+        bucket: u32,
+        entity: &str,
+        cells: &[(CellId, Agg)],
+    ) -> &Self {
+        let life = self.n_rows.fetch_add(1, Ordering::Relaxed);
+        let row = Row {
+            key: RowKey { scope, step, bucket: Bucket(bucket), entity: entity.into() },
+            partial: Partial { writer: 1, life },
+            seq: u64::from(life),
+            cells: Cells::from_iter(cells.iter().cloned()),
+        };
+        self.write(Batch { rows: vec![row], records: Vec::new() }).await
+    }
+
+    /// Writes a life row that was first seen and last pinged at these minutes after [`MINUTE`].
+    pub(crate) async fn life(&self, scope: Scope, entity: &str, seen: (i64, i64), cells: &[(CellId, Agg)]) -> &Self {
+        let mut all = vec![
+            (cell::FIRST_SEEN, Agg::Min(i64::from(MINUTE) + seen.0)),
+            (cell::LAST_PING, Agg::Max(i64::from(MINUTE) + seen.1)),
+        ];
+        all.extend_from_slice(cells);
+        self.row(scope, Step::Life, 0, entity, &all).await
+    }
+
+    pub(crate) async fn records(&self, records: Vec<Record>) -> &Self {
+        self.write(Batch { rows: Vec::new(), records }).await
+    }
+
+    async fn write(&self, batch: Batch) -> &Self {
+        let written = self.store.write(&batch).await.unwrap();
+        assert!(written.rows_refused.is_empty() && written.records_refused.is_empty(), "{written:?}");
+        self
+    }
+
+    pub(crate) async fn close(&self) {
+        self.store.close().await.unwrap();
+    }
+
+    pub(crate) fn sources(&self) -> Sources {
+        let file: ComponentFile =
+            serde_saphyr::from_str(include_str!("../../../../config/component-libraries.yml")).unwrap();
+        let defs = METRICS.map(|(name, scope, function)| MetricDef {
+            cell: metric(name),
+            name: name.to_owned(),
+            scope,
+            function,
+        });
+        Sources {
+            store: Arc::clone(&self.store),
+            catalogue: Arc::new(Catalogue::new(defs)),
+            components: Arc::new(Components::new(file).unwrap()),
+            zone: Zone::utc(),
+            clock: Clock::from_fn(|| UnixMillis(NOW)),
+            version: "11.0.0-test".to_owned(),
+            retention: Retention { records_days: 3, metrics_days: 7 },
+        }
+    }
+
+    pub(crate) fn app(&self) -> Router {
+        query::routes(query::build(&self.config, self.sources()).unwrap(), &self.config)
+    }
+
+    /// The answer to a body, as it is.
+    pub(crate) async fn send(&self, content_type: &str, body: String) -> (StatusCode, String) {
+        let request =
+            Request::post("/graphql").header(header::CONTENT_TYPE, content_type).body(Body::from(body)).unwrap();
+        let response = self.app().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The answer to a query, with `data` and perhaps `errors`.
+    pub(crate) async fn answer(&self, query: &str, variables: Value) -> Value {
+        let (status, answer) =
+            self.send("application/json", json!({"query": query, "variables": variables}).to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The data of a query without errors.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.answer(query, variables).await;
+        assert_eq!(answer["errors"], Value::Null, "{query}");
+        answer["data"].take()
+    }
+
+    /// The first error's message of a query that has one.
+    pub(crate) async fn error(&self, query: &str, variables: Value) -> String {
+        let answer = self.answer(query, variables).await;
+        answer["errors"][0]["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}")).to_owned()
+    }
+}
+
+/// The minutes `from..=to` after [`MINUTE`].
+pub(crate) fn minutes(from: i64, to: i64) -> Value {
+    let text = |minute: i64| {
+        let local = Zone::utc().civil(UnixMillis(NOW + minute * 60_000));
+        format!("{} {:02}{:02}", local.date(), local.hour(), local.minute())
+    };
+    json!({"start": text(from), "end": text(to), "step": "MINUTE", "coldStage": false})
+}
