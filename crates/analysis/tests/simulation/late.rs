@@ -1,6 +1,5 @@
 //! Worked example E6 of the analysis reference: late data across a minute's end, from segments to what the store answers.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use expect_test::{Expect, expect};
 use model::metric::{Catalogue, Value};
 use model::segment::Span;
 use model::telemetry::Telemetry;
-use model::{Agg, Scope, Step, Zone, cell, id};
+use model::{Agg, Bucket, Cells, Scope, Step, Zone, cell, id};
 use storage::SharedStore;
 use storage::memory::Memory;
 use testkit::START;
@@ -30,17 +29,7 @@ fn show(contents: &Contents, catalogue: &Catalogue, zone: &Zone) -> String {
     let mut text = String::new();
     for ((scope, step, bucket, entity), cells) in &contents.rows {
         if *scope == Scope::Service && *step != Step::Life && **entity == *id::service("A", true) {
-            write!(text, "{}", zone.bucket_text(*step, *bucket)).unwrap();
-            for name in ["cpm", "resp_time", "sla", "apdex", "percentile"] {
-                let metric = catalogue.get(&format!("service_{name}")).unwrap();
-                let value = match metric.function.value(cells.get(metric.cell).unwrap(), *step).unwrap() {
-                    Value::Labeled(ranks) => ranks.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>().join(","),
-                    Value::Int(v) => v.to_string(),
-                    other => format!("{other:?}"),
-                };
-                write!(text, " {name} {value}").unwrap();
-            }
-            text.push('\n');
+            text += &format!("{}{}\n", zone.bucket_text(*step, *bucket), metrics_of(cells, *step, catalogue));
         }
         if (*scope, *step) == (Scope::ServiceInstance, Step::Life) {
             let (Some(Agg::Min(first)), Some(Agg::Max(last))) =
@@ -48,11 +37,30 @@ fn show(contents: &Contents, catalogue: &Catalogue, zone: &Zone) -> String {
             else {
                 panic!("an instance has both: {cells:?}")
             };
-            let minute = |minute: &i64| zone.bucket_text(Step::Minute, model::Bucket((*minute).try_into().unwrap()));
-            writeln!(text, "instance seen {} to {}", minute(first), minute(last)).unwrap();
+            let minute = |minute: &i64| {
+                let bucket = Bucket(u32::try_from(*minute).expect("a minute of our time"));
+                zone.bucket_text(Step::Minute, bucket)
+            };
+            text += &format!("instance seen {} to {}\n", minute(first), minute(last));
         }
     }
     text
+}
+
+fn metrics_of(cells: &Cells, step: Step, catalogue: &Catalogue) -> String {
+    let metric = |name: &str| {
+        let metric = catalogue.get(&format!("service_{name}")).expect("a shipped metric");
+        let value = cells.get(metric.cell).and_then(|agg| metric.function.value(agg, step));
+        match value.expect("a call leaves all of them") {
+            Value::Labeled(ranks) => {
+                let ranks: Vec<_> = ranks.iter().map(|(_, v)| v.to_string()).collect();
+                format!(" {name} {}", ranks.join(","))
+            }
+            Value::Int(v) => format!(" {name} {v}"),
+            other => format!(" {name} {other:?}"),
+        }
+    };
+    ["cpm", "resp_time", "sla", "apdex", "percentile"].map(metric).concat()
 }
 
 async fn check(memory: &SharedStore, catalogue: &Catalogue, expected: Expect) {
