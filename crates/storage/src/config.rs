@@ -8,6 +8,7 @@ use model::{Clock, Zone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::embedded::{Embedded, Options};
 use crate::{Retention, SharedStore, StoreError, memory};
 
 /// The least retention in days. A partition is a day: with one day of retention the turn of the day would remove what was just
@@ -108,8 +109,11 @@ pub async fn open(config: &Config, zone: &Zone, clock: &Clock) -> Result<SharedS
     match config.backend {
         Backend::Memory => Ok(Arc::new(memory::Memory::new())),
         Backend::Embedded => {
-            let at = (zone, clock);
-            Err(StoreError::Unavailable(format!("no embedded store in this build {at:?}")))
+            let options = Options { commit_every: config.commit_interval(), ..Options::default() };
+            let (path, zone, clock) = (config.path.clone(), zone.clone(), clock.clone());
+            let opened = tokio::task::spawn_blocking(move || Embedded::open(&path, options, &zone, clock)).await;
+            let opened = opened.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("it was ended: {error}"))));
+            Ok(Arc::new(opened?))
         }
     }
 }

@@ -1,0 +1,228 @@
+//! Records: one index for each kind and partition of time, written by one thread for each kind.
+
+mod body;
+mod partition;
+mod schema;
+mod search;
+mod worker;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use model::Clock;
+use model::kinds::RecordKind;
+use model::record::Record;
+use tokio::sync::{Semaphore, oneshot};
+
+use self::partition::Partition;
+use self::worker::{Message, Pending, Worker};
+use super::calendar::DAY_MS;
+use super::meter::Commits;
+use super::rows::io_failure;
+use super::{Lock, Options};
+use crate::{RecordPage, RecordQuery, StoreError};
+
+/// Batches that may wait for a kind's thread.
+const QUEUE: usize = 64;
+/// How long a partition that is not written to stays open unused.
+const READER_IDLE: Duration = Duration::from_secs(300);
+
+/// The records of one kind.
+#[derive(Debug)]
+pub(super) struct Records {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<Thread>>,
+    places: Arc<Semaphore>,
+}
+
+/// What the thread and the readers share.
+#[derive(Debug)]
+struct Shared {
+    kind: RecordKind,
+    dir: PathBuf,
+    options: Options,
+    clock: Clock,
+    /// Ascending by name.
+    partitions: Mutex<Vec<Arc<Partition>>>,
+    commits: Commits,
+    failing: Mutex<Option<String>>,
+    /// The folder stays locked until the thread has ended.
+    _lock: Arc<Lock>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    messages: SyncSender<Message>,
+    handle: JoinHandle<()>,
+}
+
+impl Records {
+    /// Finds the partitions of a kind; they are opened when they are needed.
+    pub(super) fn open(
+        folder: &Path,
+        kind: RecordKind,
+        options: Options,
+        clock: Clock,
+        lock: Arc<Lock>,
+    ) -> Result<Records, StoreError> {
+        let dir = folder.join("records").join(kind.def().name);
+        fs::create_dir_all(&dir).map_err(|e| io_failure(&dir, &e))?;
+        let mut partitions = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(|e| io_failure(&dir, &e))? {
+            let path = entry.map_err(|e| io_failure(&dir, &e))?.path();
+            if path.is_dir() {
+                partitions.extend(Partition::found(path, kind)?.map(Arc::new));
+            }
+        }
+        partitions.sort_by_key(|partition| partition.name);
+        if let Some(newest) = partitions.last().filter(|partition| partition.damage().is_none())
+            && let Err(error) = newest.collect_garbage()
+        {
+            tracing::warn!(%error, kind = kind.def().name, "files that a crash left could not be removed");
+        }
+        let shared = Shared {
+            kind,
+            dir,
+            options,
+            clock,
+            partitions: Mutex::new(partitions),
+            commits: Commits::default(),
+            failing: Mutex::default(),
+            _lock: lock,
+        };
+        Ok(Records { shared: Arc::new(shared), thread: Mutex::default(), places: Arc::new(Semaphore::new(QUEUE)) })
+    }
+
+    /// Appends; answers after the commit that holds them, when they can be found.
+    pub(super) async fn write(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        let gone = || StoreError::Unavailable("the store is closed".to_owned());
+        let permit = self.places.clone().acquire_owned().await.map_err(|_| gone())?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Add(Pending { records, answer, permit }))?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the records' thread ended".to_owned())))
+    }
+
+    /// Tells the thread, which is started if it is not there. Never blocks: a place in the queue was taken before.
+    fn send(&self, message: Message) -> Result<(), StoreError> {
+        let mut thread = lock(&self.thread);
+        if thread.as_ref().is_none_or(|thread| thread.handle.is_finished()) {
+            *thread = Some(self.start()?);
+        }
+        let sent = thread.as_ref().map(|thread| thread.messages.try_send(message));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(StoreError::Unavailable("the records' thread takes nothing".to_owned())),
+        }
+    }
+
+    fn start(&self) -> Result<Thread, StoreError> {
+        // One place more than batches: for the message that removes old partitions.
+        let (messages, received) = sync_channel(QUEUE + 1);
+        let worker = Worker::new(self.shared.clone());
+        let handle = std::thread::Builder::new()
+            .name(format!("{}-records", self.shared.kind.def().name))
+            .spawn(move || worker.run(&received))
+            .map_err(|e| StoreError::Unavailable(format!("no thread could be started: {e}")))?;
+        Ok(Thread { messages, handle })
+    }
+
+    /// Records that meet the query. Blocks.
+    pub(super) fn search(&self, query: &RecordQuery) -> Result<RecordPage, StoreError> {
+        let partitions = lock(&self.shared.partitions).clone();
+        let page = search::search(&partitions.iter().map(|p| &**p).collect::<Vec<_>>(), query);
+        for idle in partitions.iter().rev().skip(1) {
+            idle.close_idle(READER_IDLE);
+        }
+        page
+    }
+
+    /// Removes partitions of which everything is older than the day `oldest`; answers how many.
+    pub(super) async fn expire(&self, oldest: i64) -> Result<usize, StoreError> {
+        if !self.shared.has_older(oldest) {
+            return Ok(0);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Expire { oldest, answer })?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the records' thread ended".to_owned())))
+    }
+
+    /// What is wrong: partitions that cannot be read.
+    pub(super) fn damages(&self) -> Vec<String> {
+        lock(&self.shared.partitions).iter().filter_map(|partition| partition.damage()).collect()
+    }
+
+    /// Why the last commit failed, if it did.
+    pub(super) fn failing(&self) -> Option<String> {
+        lock(&self.shared.failing).clone()
+    }
+
+    /// Commits made and the microseconds they took.
+    pub(super) fn commits(&self) -> (u64, u64) {
+        self.shared.commits.get()
+    }
+
+    /// Takes no more, commits what waits and ends the thread. Blocks.
+    pub(super) fn close(&self) {
+        self.places.close();
+        let thread = lock(&self.thread).take();
+        if let Some(Thread { messages, handle }) = thread {
+            drop(messages);
+            if handle.join().is_err() {
+                tracing::error!(kind = self.shared.kind.def().name, "the records' thread panicked");
+            }
+        }
+        for partition in lock(&self.shared.partitions).iter() {
+            partition.close_idle(Duration::ZERO);
+        }
+    }
+}
+
+impl Shared {
+    fn newest(&self) -> Option<Arc<Partition>> {
+        lock(&self.partitions).last().cloned()
+    }
+
+    fn push(&self, partition: Arc<Partition>) {
+        lock(&self.partitions).push(partition);
+    }
+
+    fn has_older(&self, oldest: i64) -> bool {
+        lock(&self.partitions).iter().any(|partition| is_older(partition, oldest))
+    }
+
+    /// Removes old partitions. Nobody writes while this runs: it runs on the thread that does.
+    fn expire(&self, oldest: i64) -> Result<usize, StoreError> {
+        let old: Vec<Arc<Partition>> =
+            lock(&self.partitions).iter().filter(|partition| is_older(partition, oldest)).cloned().collect();
+        for partition in &old {
+            self.options.faults.at("expire")?;
+            partition.remove()?;
+            lock(&self.partitions).retain(|other| other.name != partition.name);
+        }
+        Ok(old.len())
+    }
+
+    fn count_commit(&self, took: Duration) {
+        self.commits.add(took);
+    }
+
+    fn set_failing(&self, error: Option<&StoreError>) {
+        *lock(&self.failing) = error.map(ToString::to_string);
+    }
+}
+
+/// Whether the latest record of a partition lies before a day. One that cannot be read goes by the day it was made on.
+fn is_older(partition: &Partition, oldest: i64) -> bool {
+    let made = i64::from(partition.name.day);
+    let bounds = partition.bounds();
+    let last = if bounds.from > bounds.to { made } else { bounds.to.0.div_euclid(DAY_MS) };
+    last < oldest
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
