@@ -110,7 +110,8 @@ mod tests {
             elements
             jvm:
             2
-        "#]].assert_eq(&Bench::new().derive(sample(0.2, 2)).derive(sample(3.0, 3)).show().replace(' ', "\n"));
+        "#]]
+        .assert_eq(&Bench::new().derive(sample(0.2, 2)).derive(sample(3.0, 3)).show().replace(' ', "\n"));
     }
 
     #[test]

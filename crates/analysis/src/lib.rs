@@ -16,7 +16,8 @@ mod source;
 mod tags;
 mod trace;
 pub mod worker;
-#[cfg(test)]
-mod testing;
+
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod testing;

@@ -80,39 +80,57 @@ mod tests {
             tags: tags(&[("level", "ERROR"), ("logger", "x"), ("http.status_code", "500")]),
             ..log()
         };
-        check(full, expect![[r#"
+        check(
+            full,
+            expect![[r#"
             20240115 Tag LOG|http.status_code: values=["500"]
             20240115 Tag LOG|level: values=["ERROR"]
             life Service QQ==.1: first_seen=202401151205 last_ping=202401151205 layers=GENERAL
             life ServiceInstance QQ==.1_YTE=: first_seen=202401151205 last_ping=202401151205
             life Endpoint QQ==.1_L2E=: first_seen=202401151205 last_ping=202401151205
             log 0000000000000abc0000000000000000 @1500 service=QQ==.1 instance=QQ==.1_YTE= endpoint=QQ==.1_L2E= trace_id=t-1 segment_id=S span_id=2 tags=[level=ERROR http.status_code=500] content=it broke
-        "#]]);
-        check(log(), expect![[r#"
+        "#]],
+        );
+        check(
+            log(),
+            expect![[r#"
             life Service QQ==.1: first_seen=202401151205 last_ping=202401151205 layers=GENERAL
             log 0000000000000abc0000000000000000 @1500 service=QQ==.1 span_id=0 content=it broke
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn the_sign_of_life_follows_the_layer_and_the_record_does_not() {
-        check(Log { layer: "VIRTUAL_MQ".into(), ..log() }, expect![[r#"
+        check(
+            Log { layer: "VIRTUAL_MQ".into(), ..log() },
+            expect![[r#"
             life Service QQ==.0: first_seen=202401151205 last_ping=202401151205 layers=VIRTUAL_MQ
             log 0000000000000abc0000000000000000 @1500 service=QQ==.1 span_id=0 content=it broke
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn what_cannot_be_placed_is_refused() {
-        check(Log { layer: "NOWHERE".into(), ..log() }, expect![[r#"
+        check(
+            Log { layer: "NOWHERE".into(), ..log() },
+            expect![[r#"
             refused derive log unknown_layer: 1
-        "#]]);
-        check(Log { service: " ".into(), ..log() }, expect![[r#"
+        "#]],
+        );
+        check(
+            Log { service: " ".into(), ..log() },
+            expect![[r#"
             refused derive log missing_name: 1
-        "#]]);
-        check(Log { time: i64::MAX, ..log() }, expect![[r#"
+        "#]],
+        );
+        check(
+            Log { time: i64::MAX, ..log() },
+            expect![[r#"
             refused derive log time_out_of_range: 1
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -118,7 +118,8 @@ mod tests {
             life ServiceInstance QQ==.1_YTE=: first_seen=202401151205 last_ping=202401151205
             refused derive management missing_name: 1
             elements management: 4
-        "#]].assert_eq(&bench.show());
+        "#]]
+        .assert_eq(&bench.show());
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) fn check(statements: Vec<(&str, Statement)>) -> Result<Rules, Vec<Oal
     for (file, statement) in statements {
         let metric = match statement {
             Statement::Metric(metric) => metric,
-            Statement::Disable { name, .. } => {
+            Statement::Disable { name } => {
                 disabled.push(name);
                 continue;
             }

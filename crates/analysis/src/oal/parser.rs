@@ -7,7 +7,7 @@ use super::lexer::{Mistake, Token, tokens};
 #[derive(Debug)]
 pub(super) enum Statement {
     Metric(Metric),
-    Disable { at: Position, name: String },
+    Disable { name: String },
 }
 
 /// `name = from(…)…;`
@@ -166,10 +166,9 @@ impl Parser {
         let name = self.ident("a metric's name or `disable`")?;
         let statement = if name == "disable" && *self.peek() == Token::Symbol("(") {
             self.advance();
-            let at = self.at();
             let name = self.ident("the name of what is disabled")?;
             self.symbol(")")?;
-            Statement::Disable { at, name }
+            Statement::Disable { name }
         } else {
             Statement::Metric(self.metric(at, name)?)
         };

@@ -1,6 +1,6 @@
 //! The language as tables: every construct once as it works, once as it fails.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use model::cell::CellId;
 use model::segment::Tag;
 use model::{Cells, UnixMillis};
@@ -190,122 +190,113 @@ fn functions_see_what_they_are_given() {
     .assert_eq(&(lines.join("\n") + "\n"));
 }
 
-fn fails(text: &str, expected: Expect) {
-    let errors = read([("x.oal", text)]).unwrap_err();
-    expected.assert_eq(&errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-}
-
 #[test]
 fn mistakes_are_told_with_their_place() {
-    fails("a = from(Service.*).cpm()\nb = from(Service.*).cpm();", expect!["x.oal:2:1: expected `;`, found `b`"]);
-    fails("a = frm(Service.*).cpm();", expect!["x.oal:1:5: expected `from`, found `frm`"]);
-    fails(
+    let table = [
+        "a = from(Service.*).cpm()\nb = from(Service.*).cpm();",
+        "a = frm(Service.*).cpm();",
         "a = from(Servic.*).cpm();",
-        expect![
-            "x.oal:1:10: expected a source (Service, ServiceInstance, Endpoint, ServiceRelation, ServiceInstanceRelation, EndpointRelation, ServiceInstanceJVMCPU, ServiceInstanceJVMMemory, ServiceInstanceJVMMemoryPool, ServiceInstanceJVMGC, ServiceInstanceJVMThread, ServiceInstanceJVMClass, DatabaseAccess, CacheAccess, MQAccess, MQEndpointAccess, GenAIProviderAccess, GenAIModelAccess, ServiceInstanceCLRCPU, ServiceInstanceCLRGC, ServiceInstanceCLRThread, BrowserAppTraffic, BrowserAppSingleVersionTraffic, BrowserAppPageTraffic, BrowserAppPagePerf, BrowserAppWebVitalsPerf, BrowserAppWebInteractionPerf, BrowserAppResourcePerf, BrowserErrorLog, Event, EnvoyInstanceMetric, TCPService, TCPServiceInstance, TCPServiceRelation, TCPServiceInstanceRelation, K8SService, K8SServiceInstance, K8SEndpoint, K8SServiceRelation, K8SServiceInstanceRelation, CiliumService, CiliumServiceInstance, CiliumEndpoint, CiliumServiceRelation, CiliumServiceInstanceRelation, CiliumEndpointRelation, Process, ProcessRelation), found `Servic`"
-        ],
-    );
-    fails(
         "a = from(Service.*)\n  .cmp();",
-        expect![
-            "x.oal:2:4: expected `filter` or a function (cpm, count, sum, longAvg, doubleAvg, max, min, percent, rate, apdex, percentile2, histogram, labelCount, labelAvg), found `cmp`"
-        ],
-    );
-    fails(
         "a = from(Service.late).sum();",
-        expect![[
-            r#"x.oal:1:18: expected an attribute of this source (latency, layer, name, serviceInstanceName, endpointName, status, type, httpResponseStatusCode, responseCode, rpcStatusCode, tags, tag["…"]), found `late`"#
-        ]],
-    );
-    fails(
         "a = from(Service.name).sum();",
-        expect!["x.oal:1:18: expected an attribute that is a whole number for `sum`, found `name`"],
-    );
-    fails(
         "a = from(Service.*).longAvg();",
-        expect!["x.oal:1:10: expected an attribute that is a whole number for `longAvg`, found `*`"],
-    );
-    fails(
         "a = from((str->long)Service.status).longAvg();",
-        expect!["x.oal:1:29: expected a text to cast, found `status`"],
-    );
-    fails(
         "a = from((str->double)Service.name).longAvg();",
-        expect!["x.oal:1:16: expected `long` or `int`, found `double`"],
-    );
-    fails(
         "a = from(Service.*).filter(status == 1).cpm();",
-        expect!["x.oal:1:35: expected `== true`, `== false`, `!= true` or `!= false` for `status`"],
-    );
-    fails(
         "a = from(Service.*).filter(status true).cpm();",
-        expect![
-            "x.oal:1:35: expected `==`, `!=`, `>`, `<`, `>=`, `<=`, `in`, `like`, `contain` or `not contain`, found `true`"
-        ],
-    );
-    fails(
         "a = from(Service.*).filter(type == DetectPoint.CLIENT).cpm();",
-        expect!["x.oal:1:33: expected a constant of RequestType, found `DetectPoint.CLIENT`"],
-    );
-    fails(
         "a = from(Service.*).filter(type == RequestType.FTP).cpm();",
-        expect![
-            "x.oal:1:33: expected a constant of RequestType (DATABASE, HTTP, RPC, gRPC, TCP, MQ, LOGIC, GenAI), found `FTP`"
-        ],
-    );
-    fails(
         "a = from(Service.*).filter(latency == 1.5).cpm();",
-        expect!["x.oal:1:36: expected a whole number, found `1.5`"],
-    );
-    fails(
         "a = from(Service.*).filter(latency like \"x\").cpm();",
-        expect!["x.oal:1:36: expected a comparison with a number, or `in` with numbers for `latency`"],
-    );
-    fails(
         "a = from(Service.*).filter(name > 5).cpm();",
-        expect![
-            "x.oal:1:33: expected `==`, `!=` with a text or null, `like` with a text, or `in` with texts for `name`"
-        ],
-    );
-    fails(
         "a = from(Service.*).filter(tags == \"x\").cpm();",
-        expect!["x.oal:1:33: expected `contain` or `not contain` with a text `key:value` for `tags`"],
-    );
-    fails(
         "a = from(Service.*).filter(tag[n] == \"x\").cpm();",
-        expect!["x.oal:1:32: expected a key in quotes, found `n`"],
-    );
-    fails("a = from(Service.*).filter(name in [\"a\", 1]).cpm();", expect!["x.oal:1:33: expected a list of texts"]);
-    fails("a = from(Service.*).percent(status);", expect!["x.oal:1:29: expected a condition such as `status == true`"]);
-    fails(
+        "a = from(Service.*).filter(name in [\"a\", 1]).cpm();",
+        "a = from(Service.*).percent(status);",
         "a = from(Service.*).percent();",
-        expect!["x.oal:1:21: expected `percent` with a condition, found 0 arguments"],
-    );
-    fails(
         "a = from(Service.latency).apdex(status, name);",
-        expect!["x.oal:1:33: expected the name of a service, found `status`"],
-    );
-    fails(
         "a = from(Service.latency).percentile2(0);",
-        expect!["x.oal:1:39: expected a whole number above 0, found `0`"],
-    );
-    fails("a = from(Service.latency).percentile2(x);", expect!["x.oal:1:39: expected a whole number above 0"]);
-    fails(
+        "a = from(Service.latency).percentile2(x);",
         "a = from(Service.*).cpm().decorator(ServiceDecorator);",
-        expect!["x.oal:1:37: expected the decorator's name in quotes, found `ServiceDecorator`"],
-    );
-    fails(
         "a = from(Service.*).cpm();\na = from(Service.*).count();",
-        expect!["x.oal:2:1: expected a name of its own, found `a` again; it is defined at x.oal:1:1"],
-    );
-    fails(
         "a = from(Service.*).filter(name == \"x).cpm();\n",
-        expect![[r#"x.oal:1:36: expected `"` to end this text, found the end of the line"#]],
-    );
-    fails("/* a = 1;", expect!["x.oal:1:1: expected `*/` to end this comment, found the end of the file"]);
-    fails("a = from(Service.*).cpm() ä", expect!["x.oal:1:27: expected a name, a number, a text or a sign, found `ä`"]);
-    fails("disable();", expect!["x.oal:1:9: expected the name of what is disabled, found `)`"]);
-    fails("a = ", expect!["x.oal:1:5: expected `from`, found the end of the file"]);
+        "/* a = 1;",
+        "a = from(Service.*).cpm() ä",
+        "disable();",
+        "a = ",
+    ];
+    let told = table.iter().map(|text| {
+        let errors = read([("x.oal", *text)]).unwrap_err();
+        format!("{text}\n    {}\n", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n    "))
+    });
+    expect![[r#"
+        a = from(Service.*).cpm()
+        b = from(Service.*).cpm();
+            x.oal:2:1: expected `;`, found `b`
+        a = frm(Service.*).cpm();
+            x.oal:1:5: expected `from`, found `frm`
+        a = from(Servic.*).cpm();
+            x.oal:1:10: expected a source (Service, ServiceInstance, Endpoint, ServiceRelation, ServiceInstanceRelation, EndpointRelation, ServiceInstanceJVMCPU, ServiceInstanceJVMMemory, ServiceInstanceJVMMemoryPool, ServiceInstanceJVMGC, ServiceInstanceJVMThread, ServiceInstanceJVMClass, DatabaseAccess, CacheAccess, MQAccess, MQEndpointAccess, GenAIProviderAccess, GenAIModelAccess, ServiceInstanceCLRCPU, ServiceInstanceCLRGC, ServiceInstanceCLRThread, BrowserAppTraffic, BrowserAppSingleVersionTraffic, BrowserAppPageTraffic, BrowserAppPagePerf, BrowserAppWebVitalsPerf, BrowserAppWebInteractionPerf, BrowserAppResourcePerf, BrowserErrorLog, Event, EnvoyInstanceMetric, TCPService, TCPServiceInstance, TCPServiceRelation, TCPServiceInstanceRelation, K8SService, K8SServiceInstance, K8SEndpoint, K8SServiceRelation, K8SServiceInstanceRelation, CiliumService, CiliumServiceInstance, CiliumEndpoint, CiliumServiceRelation, CiliumServiceInstanceRelation, CiliumEndpointRelation, Process, ProcessRelation), found `Servic`
+        a = from(Service.*)
+          .cmp();
+            x.oal:2:4: expected `filter` or a function (cpm, count, sum, longAvg, doubleAvg, max, min, percent, rate, apdex, percentile2, histogram, labelCount, labelAvg), found `cmp`
+        a = from(Service.late).sum();
+            x.oal:1:18: expected an attribute of this source (latency, layer, name, serviceInstanceName, endpointName, status, type, httpResponseStatusCode, responseCode, rpcStatusCode, tags, tag["…"]), found `late`
+        a = from(Service.name).sum();
+            x.oal:1:18: expected an attribute that is a whole number for `sum`, found `name`
+        a = from(Service.*).longAvg();
+            x.oal:1:10: expected an attribute that is a whole number for `longAvg`, found `*`
+        a = from((str->long)Service.status).longAvg();
+            x.oal:1:29: expected a text to cast, found `status`
+        a = from((str->double)Service.name).longAvg();
+            x.oal:1:16: expected `long` or `int`, found `double`
+        a = from(Service.*).filter(status == 1).cpm();
+            x.oal:1:35: expected `== true`, `== false`, `!= true` or `!= false` for `status`
+        a = from(Service.*).filter(status true).cpm();
+            x.oal:1:35: expected `==`, `!=`, `>`, `<`, `>=`, `<=`, `in`, `like`, `contain` or `not contain`, found `true`
+        a = from(Service.*).filter(type == DetectPoint.CLIENT).cpm();
+            x.oal:1:33: expected a constant of RequestType, found `DetectPoint.CLIENT`
+        a = from(Service.*).filter(type == RequestType.FTP).cpm();
+            x.oal:1:33: expected a constant of RequestType (DATABASE, HTTP, RPC, gRPC, TCP, MQ, LOGIC, GenAI), found `FTP`
+        a = from(Service.*).filter(latency == 1.5).cpm();
+            x.oal:1:36: expected a whole number, found `1.5`
+        a = from(Service.*).filter(latency like "x").cpm();
+            x.oal:1:36: expected a comparison with a number, or `in` with numbers for `latency`
+        a = from(Service.*).filter(name > 5).cpm();
+            x.oal:1:33: expected `==`, `!=` with a text or null, `like` with a text, or `in` with texts for `name`
+        a = from(Service.*).filter(tags == "x").cpm();
+            x.oal:1:33: expected `contain` or `not contain` with a text `key:value` for `tags`
+        a = from(Service.*).filter(tag[n] == "x").cpm();
+            x.oal:1:32: expected a key in quotes, found `n`
+        a = from(Service.*).filter(name in ["a", 1]).cpm();
+            x.oal:1:33: expected a list of texts
+        a = from(Service.*).percent(status);
+            x.oal:1:29: expected a condition such as `status == true`
+        a = from(Service.*).percent();
+            x.oal:1:21: expected `percent` with a condition, found 0 arguments
+        a = from(Service.latency).apdex(status, name);
+            x.oal:1:33: expected the name of a service, found `status`
+        a = from(Service.latency).percentile2(0);
+            x.oal:1:39: expected a whole number above 0, found `0`
+        a = from(Service.latency).percentile2(x);
+            x.oal:1:39: expected a whole number above 0
+        a = from(Service.*).cpm().decorator(ServiceDecorator);
+            x.oal:1:37: expected the decorator's name in quotes, found `ServiceDecorator`
+        a = from(Service.*).cpm();
+        a = from(Service.*).count();
+            x.oal:2:1: expected a name of its own, found `a` again; it is defined at x.oal:1:1
+        a = from(Service.*).filter(name == "x).cpm();
+
+            x.oal:1:36: expected `"` to end this text, found the end of the line
+        /* a = 1;
+            x.oal:1:1: expected `*/` to end this comment, found the end of the file
+        a = from(Service.*).cpm() ä
+            x.oal:1:27: expected a name, a number, a text or a sign, found `ä`
+        disable();
+            x.oal:1:9: expected the name of what is disabled, found `)`
+        a = 
+            x.oal:1:5: expected `from`, found the end of the file
+    "#]].assert_eq(&told.collect::<String>());
 }
 
 #[test]

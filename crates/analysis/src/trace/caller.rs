@@ -16,7 +16,6 @@ pub(super) struct Caller<'a> {
     pub(super) instance_id: String,
     /// Service id of the endpoint, where it is not the caller's: behind a broker or gateway the endpoint is that of the producer.
     endpoint_owner_id: Option<String>,
-    pub(super) normal: bool,
 }
 
 impl<'a> Caller<'a> {
@@ -26,7 +25,7 @@ impl<'a> Caller<'a> {
         let instance_id = id::instance(&service_id, instance);
         let endpoint_owner_id = owner.map(|owner| id::service(naming::service(owner), GENERAL.normal));
         let endpoint = naming::endpoint(endpoint);
-        Caller { service, instance, endpoint, service_id, instance_id, endpoint_owner_id, normal: layer.normal }
+        Caller { service, instance, endpoint, service_id, instance_id, endpoint_owner_id }
     }
 
     /// Who made the call that a reference tells of. Behind a broker, or a gateway without an agent, that is the address.

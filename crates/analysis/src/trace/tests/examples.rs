@@ -268,7 +268,8 @@ fn small_counts_show_the_lower_edges() {
         50:30,75:40,90:50,95:60,99:60
         50:40,75:500,90:500,95:500,99:500
         all:120
-    "#]].assert_eq(&lines);
+    "#]]
+    .assert_eq(&lines);
 }
 
 #[test]
