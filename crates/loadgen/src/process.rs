@@ -9,8 +9,10 @@ use serde::Serialize;
 /// Linux counts CPU time in hundredths of a second for user space, whatever the kernel's own tick is.
 const TICK_US: u64 = 10_000;
 
-/// Threads of the store: its own writers, and those of its search index. Names that a process shows are cut to 15 bytes.
-const COMMIT_THREADS: [&str; 4] = ["store-", "segment_updater", "merge_thread", "thrd-tantivy"];
+/// Threads of the store: one for each kind of record, and those of its search index. Names that a process shows are cut to 15
+/// bytes. Rows are committed in threads of the runtime, which share their name with all else; the server counts those itself.
+const COMMIT_THREADS: [&str; 5] = ["store-", "segment_updater", "merge_thread", "thrd-tantivy", "thread-tantivy"];
+const RECORD_THREADS: &str = "-records";
 
 /// Follows processes from [`Meter::start`] on. Short-lived threads are seen only while [`Meter::sample`] is called often; what
 /// they did in between is still in the total, which the kernel keeps.
@@ -128,9 +130,10 @@ impl Meter {
 }
 
 impl Cpu {
-    /// What threads did that [`COMMIT_THREADS`] names.
+    /// What threads did that [`COMMIT_THREADS`] and [`RECORD_THREADS`] name.
     pub(crate) fn commits_us(&self) -> u64 {
-        let commits = |name: &str| COMMIT_THREADS.iter().any(|prefix| name.starts_with(prefix));
+        let commits =
+            |name: &str| name.ends_with(RECORD_THREADS) || COMMIT_THREADS.iter().any(|prefix| name.starts_with(prefix));
         self.groups_us.iter().filter(|(name, _)| commits(name)).map(|(_, us)| us).sum()
     }
 
@@ -209,14 +212,14 @@ mod tests {
 
     #[test]
     fn threads_are_grouped_by_name_without_number() {
-        let names = ["merge_thread_0", "merge_thread12", "store-segment-3", "skylark", "7", "thrd-tantivy-in"];
-        let groups = ["merge_thread", "merge_thread", "store-segment", "skylark", "7", "thrd-tantivy-in"];
+        let names = ["merge_thread_0", "merge_thread12", "segment-records", "skylark", "7", "thrd-tantivy-in"];
+        let groups = ["merge_thread", "merge_thread", "segment-records", "skylark", "7", "thrd-tantivy-in"];
         assert_eq!(names.map(group), groups);
     }
 
     #[test]
     fn commits_are_the_threads_of_the_store_and_the_rest_is_not_lost() {
-        let groups = [("store-segment", 5), ("segment_updater", 7), ("merge_thread", 11), ("tokio-runtime-w", 100)];
+        let groups = [("segment-records", 5), ("segment_updater", 7), ("merge_thread", 11), ("tokio-runtime-w", 100)];
         let cpu = Cpu { total_us: 130, groups_us: groups.map(|(name, us)| (name.to_owned(), us)).into() };
         assert_eq!((cpu.commits_us(), cpu.unseen_us()), (23, 7));
     }

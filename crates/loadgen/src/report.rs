@@ -19,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) elements: BTreeMap<&'static str, Fate>,
     pub(crate) sending: Sending,
     pub(crate) settling: Settling,
+    pub(crate) store: StoreUse,
     /// Absent where no process was named.
     pub(crate) cpu: Option<CpuUse>,
     pub(crate) memory: Option<MemoryUse>,
@@ -86,6 +87,17 @@ pub(crate) struct Fate {
     pub(crate) refused_later: u64,
 }
 
+/// What the store says of itself, over stored segments.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct StoreUse {
+    /// CPU of its threads and of what it does in the runtime's.
+    cpu_us_per_segment: f64,
+    /// Time, not CPU, spent in commits.
+    commit_us_per_segment: f64,
+    /// What it grew by on disk; merges may still shrink it.
+    bytes_per_segment: f64,
+}
+
 /// CPU of the processes from the start until all was settled.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct CpuUse {
@@ -144,6 +156,20 @@ impl Fate {
     pub(crate) fn is_decided(&self) -> bool {
         let decided = self.stored + self.sampled_out + self.refused_later;
         self.accepted + self.refused_at_receive >= self.sent && decided >= self.accepted
+    }
+}
+
+impl StoreUse {
+    pub(crate) fn between(before: &Scrape, after: &Scrape, segments: Fate) -> Self {
+        let over = |name: &str, factor: f64| match segments.stored {
+            0 => 0.0,
+            n => rounded((after.sum(name, &[]) - before.sum(name, &[])) * factor / float(n)),
+        };
+        StoreUse {
+            cpu_us_per_segment: over("skylark_store_cpu_seconds_total", 1e6),
+            commit_us_per_segment: over("skylark_commit_seconds_total", 1e6),
+            bytes_per_segment: over("skylark_store_bytes", 1.0),
+        }
     }
 }
 
@@ -216,8 +242,22 @@ skylark_refused_total{stage="store",kind="segment",reason="store"} 10
     }
 
     #[test]
+    fn what_the_store_used_is_over_stored_segments() {
+        let scrape = |cpu, commit, bytes| {
+            Scrape::parse(&format!(
+                "skylark_store_cpu_seconds_total {cpu}\nskylark_commit_seconds_total{{part=\"rows\"}} {commit}\n\
+                 skylark_store_bytes{{part=\"rows\"}} {bytes}\nskylark_store_bytes{{part=\"items\"}} 7\n"
+            ))
+        };
+        let segments = Fate { stored: 1_000, ..Fate::default() };
+        let used = StoreUse::between(&scrape(1.0, 0.5, 2_000), &scrape(1.02, 0.6, 502_000), segments);
+        let expected = StoreUse { cpu_us_per_segment: 20.0, commit_us_per_segment: 100.0, bytes_per_segment: 500.0 };
+        assert_eq!(used, expected);
+    }
+
+    #[test]
     fn cpu_is_over_accepted_segments_commits_apart() {
-        let groups = [("tokio-runtime-w".to_owned(), 5_000), ("store-segment".to_owned(), 2_500)];
+        let groups = [("tokio-runtime-w".to_owned(), 5_000), ("segment-records".to_owned(), 2_500)];
         let cpu = Cpu { total_us: 8_000, groups_us: groups.clone().into() };
         let expected = CpuUse {
             us_per_segment: 80.0,

@@ -20,7 +20,7 @@ use crate::probe::{self, Seen, Visibility};
 use crate::process::{self, Meter};
 use crate::prom::Scrape;
 use crate::queries;
-use crate::report::{CpuUse, Fate, Offered, Report, Sending, Settling, float, ratio};
+use crate::report::{CpuUse, Fate, Offered, Report, Sending, Settling, StoreUse, float, ratio};
 use crate::send::{self, Progress};
 use crate::stats::rounded;
 use crate::traffic::Traffic;
@@ -55,7 +55,7 @@ struct Load {
 pub(crate) async fn run(options: &Options) -> anyhow::Result<Report> {
     options.validate()?;
     let api = Arc::new(Api::connect(options).await?);
-    let before = api.scrape().await?;
+    let (before, n_asked_before) = (api.scrape().await?, api.n_asked());
     let mut meter = Meter::start(&options.pid)?;
     let own_before_us = process::own_us()?;
     let since = Instant::now();
@@ -84,7 +84,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Report> {
         backlog_at_end: segment_progress.backlog(),
         backlog_max: segment_progress.backlog_max(),
         own_cpu_us_per_segment: ratio(own_us, segments.sent),
-        n_probe_queries: api.n_asked(),
+        n_probe_queries: api.n_asked() - n_asked_before,
         stream_errors,
     };
     let (memory, measured) = (meter.memory(), !options.pid.is_empty());
@@ -99,6 +99,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Report> {
         elements,
         sending,
         settling,
+        store: StoreUse::between(&before, &after, segments),
         cpu: measured.then(|| CpuUse::of(cpu, at_end_us, seconds, segments)),
         memory: measured.then_some(memory),
         visible: Visibility::of(visible),

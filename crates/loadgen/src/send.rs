@@ -21,8 +21,9 @@ use crate::pace::Schedule;
 
 /// How often what is due is handed out: often enough for an even stream, seldom enough to cost nothing.
 const TICK: Duration = Duration::from_millis(5);
-/// Messages that wait for a connection; more than that waits as backlog of the schedule.
-const QUEUE: usize = 1_024;
+/// Messages that wait for a connection: those of one tick at 200,000 a second over four streams. More than that waits as backlog of
+/// the schedule, so that what is called sent is at most this far from the wire.
+const QUEUE: usize = 256;
 
 /// How far a lane has come.
 #[derive(Debug, Default)]
