@@ -52,6 +52,11 @@ impl Receiver {
         next.await.expect("an element comes through").expect("the queue is open")
     }
 
+    /// The queue, for a test that holds on to the rest meanwhile.
+    pub(crate) fn take_queue(&mut self) -> mpsc::Receiver<Envelope> {
+        std::mem::replace(&mut self.queue, mpsc::channel(1).1)
+    }
+
     /// What is in the queue now.
     pub(crate) fn drain(&mut self) -> Vec<Telemetry> {
         std::iter::from_fn(|| self.queue.try_recv().ok()).map(|envelope| envelope.telemetry).collect()
