@@ -122,7 +122,10 @@ impl Reader {
                 self.table.refused.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            changed += usize::from(news.get_or_insert_with(|| known.clone()).insert(&row.entity, text));
+            // Tried apart first: what cannot be read must not cost a copy each time it is met.
+            if Aliases::default().insert(&row.entity, text) {
+                changed += usize::from(news.get_or_insert_with(|| known.clone()).insert(&row.entity, text));
+            }
         }
         changed
     }
@@ -159,4 +162,98 @@ fn says(text: &str, service_id: &str, instance_id: &str) -> bool {
 
 fn step_back(marks: &Marks) -> Marks {
     Marks(marks.0.iter().map(|(&writer, &seq)| (writer, seq.saturating_sub(STEP_BACK))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Cells, Partial, Row, RowKey, UnixMillis};
+    use storage::memory::Memory;
+    use storage::testing::{Faults, FaultyStore, Mood};
+    use storage::{Batch, Store as _};
+
+    use super::*;
+
+    /// A node says at flush `seq` that a service was behind an address at `at`.
+    fn row(writer: u64, seq: u64, address: &str, at: i64, service: &str) -> Row {
+        let service_id = model::id::service(service, true);
+        let text = format!("{service_id}\t{}", model::id::instance(&service_id, "i"));
+        Row {
+            key: RowKey { scope: Scope::Address, step: Step::Life, bucket: Bucket(0), entity: address.into() },
+            partial: Partial { writer, life: 1 },
+            seq,
+            cells: Cells::from_iter([
+                (cell::ALIAS, Agg::text("", UnixMillis(at), &text)),
+                (cell::LAST_PING, Agg::Max(at)),
+            ]),
+        }
+    }
+
+    async fn write(store: &Memory, rows: Vec<Row>) {
+        store.write(&Batch { rows, records: Vec::new() }).await.unwrap();
+    }
+
+    fn service(table: &Table, address: &str) -> Option<String> {
+        table.load().get(address).map(|alias| alias.service.to_string())
+    }
+
+    fn some(name: &str) -> Option<String> {
+        Some(name.to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_service_whose_span_is_latest_stands_behind_an_address_whoever_wrote_it() {
+        let (store, table) = (Arc::new(Memory::new()), Arc::new(Table::default()));
+        write(&store, vec![row(1, 1, "a:80", 10, "old"), row(1, 1, "b:80", 10, "other")]).await;
+        let mut reader = Reader::new(store.clone(), table.clone());
+        assert_eq!(reader.refresh().await.unwrap(), 2);
+        write(&store, vec![row(2, 1, "a:80", 20, "new")]).await;
+        assert_eq!(reader.refresh().await.unwrap(), 1);
+        assert_eq!((service(&table, "a:80"), service(&table, "b:80")), (some("new"), some("other")));
+        write(&store, vec![row(3, 1, "a:80", 15, "late")]).await;
+        assert_eq!(reader.refresh().await.unwrap(), 0);
+        assert_eq!(service(&table, "a:80"), some("new"));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_became_visible_behind_its_writers_next_flush_is_not_missed() {
+        let (store, table) = (Arc::new(Memory::new()), Arc::new(Table::default()));
+        let mut reader = Reader::new(store.clone(), table.clone());
+        write(&store, vec![row(1, 7, "a:80", 10, "a")]).await;
+        assert_eq!(reader.refresh().await.unwrap(), 1);
+        write(&store, vec![row(1, 6, "b:80", 10, "b")]).await;
+        assert_eq!(reader.refresh().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn pings_and_unreadable_texts_change_nothing_and_an_error_loses_nothing() {
+        let (memory, table) = (Arc::new(Memory::new()), Arc::new(Table::default()));
+        let store = Arc::new(FaultyStore::new(memory.clone(), 1, Faults::default()));
+        let mut reader = Reader::new(store.clone(), table.clone());
+        write(&memory, vec![row(1, 1, "a:80", 10, "a")]).await;
+        assert_eq!(reader.refresh().await.unwrap(), 1);
+        let before = table.load();
+        let mut unreadable = row(1, 2, "c:80", 10, "c");
+        *unreadable.cells.open(cell::ALIAS, || unreachable!("it has one")) = Agg::text("", UnixMillis(9), "no id");
+        let ping = Row { seq: 2, ..row(1, 2, "a:80", 11, "a") };
+        write(&memory, vec![unreadable, ping]).await;
+        assert_eq!(reader.refresh().await.unwrap(), 0);
+        assert!(Arc::ptr_eq(&before, &table.load()), "a snapshot that says the same was made");
+
+        write(&memory, vec![row(1, 3, "d:80", 10, "d")]).await;
+        store.set_mood(Mood::Away);
+        assert!(reader.refresh().await.is_err());
+        assert_eq!(service(&table, "a:80"), some("a"));
+        store.set_mood(Mood::Fine);
+        assert_eq!(reader.refresh().await.unwrap(), 1);
+        assert_eq!(service(&table, "d:80"), some("d"));
+    }
+
+    #[tokio::test]
+    async fn more_addresses_than_a_page_are_all_read() {
+        let (store, table) = (Arc::new(Memory::new()), Arc::new(Table::default()));
+        let many = PAGE * 2 + 1;
+        write(&store, (0..many).map(|n| row(1, 1, &format!("host:{n}"), 1, "s")).collect()).await;
+        assert_eq!(Reader::new(store.clone(), table.clone()).refresh().await.unwrap(), many);
+        assert_eq!(table.load().len(), many);
+    }
 }

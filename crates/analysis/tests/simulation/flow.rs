@@ -5,16 +5,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use analysis::alias;
+use analysis::delta::Delta;
+use analysis::rollup::{self, Limits, Rollup};
 use analysis::worker::INGEST_QUEUE;
+use model::ledger::{Ledger, Reason};
 use model::segment::Span;
 use model::telemetry::{KeepAlive, Signal, Telemetry};
-use model::{Scope, Step, Zone, id};
+use model::{Bucket, Scope, Step, Zone, id};
 use storage::SharedStore;
 use storage::memory::Memory;
 use storage::testing::{Faults, FaultyStore, Mood};
-use storage::writer::BATCH_BYTES;
+use storage::writer::{BATCH_BYTES, writer};
 use testkit::START;
 use testkit::segments::{caller, entry, exit, segment};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::node::{Node, Surroundings};
@@ -180,4 +184,39 @@ async fn a_minute_is_flushed_when_a_flush_begun_2_s_after_its_end_is_answered() 
     node.at_rest().await;
     sleep(Duration::from_secs(2)).await;
     assert_eq!(node.stats.read().flushed_before, noon + 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_of_refused_entities_are_counted_and_the_others_are_stored() {
+    let rig = rig(Faults::default());
+    let ledger = Arc::new(Ledger::default());
+    let (handle, task) = writer(rig.around.store.clone(), ledger.clone(), 1);
+    let (_keep, told) = watch::channel(false);
+    let written = tokio::spawn(task.run(told));
+    let (deltas, from_workers) = mpsc::channel(1);
+    let limits = Limits { entities: 2, ..Limits::default() };
+    let rolled_up = tokio::spawn(rollup::run(Rollup {
+        deltas: from_workers,
+        rows: handle.rows,
+        writer: 1,
+        zone: Zone::utc(),
+        clock: rig.around.clock.clone(),
+        ledger: ledger.clone(),
+        stats: Arc::default(),
+        config: rollup::Config { limits, ..rollup::Config::default() },
+    }));
+    drop(handle.records);
+    let minute = START.minute().unwrap();
+    for (n, entity) in ["a", "b", "c", "a", "c"].into_iter().enumerate() {
+        let mut delta = Delta::default();
+        delta.life(Scope::Service, entity, Bucket(minute.0 + u32::try_from(n).unwrap()));
+        delta.count(Signal::Management);
+        deltas.send(delta).await.unwrap();
+    }
+    drop(deltas);
+    assert!(rolled_up.await.unwrap().is_empty() && written.await.unwrap().is_nothing());
+    assert_eq!(ledger.rows_refused(Reason::TooManyEntities), 2);
+    assert_eq!(ledger.stored(Signal::Management), 5, "an element is not refused with its row");
+    let entities: Vec<_> = stored(&*rig.memory).await.rows.into_keys().map(|(.., entity)| entity.to_string()).collect();
+    assert_eq!(entities, ["a", "b"]);
 }
