@@ -70,12 +70,16 @@ fn node(shell: &Shell, manifest: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join("node_modules"))
 }
 
-/// The application of its own manifest, outside the workspace; the path of its program. Cargo itself knows what is fresh.
+/// The application of its own manifest, outside the workspace; the path of its program. Cargo itself knows what is fresh. The
+/// agent's build script wants a `protoc`: the manifest's other program knows one that came as a package.
 fn rust(shell: &Shell, manifest: &Path) -> anyhow::Result<PathBuf> {
     let target = shell.cache().join("agents/rust");
-    let build =
-        shell.cargo("build").args(["--locked", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(&target);
-    build.run()?;
+    let cargo = |subcommand: &str| {
+        let command = shell.cargo(subcommand).args(["--quiet", "--locked", "--manifest-path"]).arg(manifest);
+        command.arg("--target-dir").arg(&target)
+    };
+    let protoc = cargo("run").args(["--bin", "protoc"]).read()?;
+    cargo("build").args(["--features", "agent", "--bin", "agent"]).env("PROTOC", protoc.trim()).run()?;
     Ok(target.join("debug/agent").with_extension(std::env::consts::EXE_EXTENSION))
 }
 
