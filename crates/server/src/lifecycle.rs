@@ -71,7 +71,7 @@ impl Tasks {
 
     pub(crate) fn core<T>(&mut self, name: &'static str, task: impl Future<Output = T> + Send + 'static)
     where
-        T: Send,
+        T: Send + 'static,
     {
         self.core.spawn(named(name, task));
     }
