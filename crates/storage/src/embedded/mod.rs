@@ -21,6 +21,8 @@ mod items;
 mod meter;
 mod records;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

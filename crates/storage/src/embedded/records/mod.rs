@@ -4,18 +4,20 @@ mod body;
 mod partition;
 mod schema;
 mod search;
+mod translate;
 mod worker;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::Clock;
 use model::kinds::RecordKind;
 use model::record::Record;
+use model::{Clock, UnixMillis};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::partition::Partition;
@@ -50,6 +52,9 @@ struct Shared {
     partitions: Mutex<Vec<Arc<Partition>>>,
     commits: Commits,
     failing: Mutex<Option<String>>,
+    /// Milliseconds before which nothing is answered any more: what the last expiry let go, although it may share a partition with
+    /// younger records.
+    horizon: AtomicI64,
     /// The folder stays locked until the thread has ended.
     _lock: Arc<Lock>,
 }
@@ -92,6 +97,7 @@ impl Records {
             partitions: Mutex::new(partitions),
             commits: Commits::default(),
             failing: Mutex::default(),
+            horizon: AtomicI64::new(i64::MIN),
             _lock: lock,
         };
         Ok(Records { shared: Arc::new(shared), thread: Mutex::default(), places: Arc::new(Semaphore::new(QUEUE)) })
@@ -133,7 +139,8 @@ impl Records {
     /// Records that meet the query. Blocks.
     pub(super) fn search(&self, query: &RecordQuery) -> Result<RecordPage, StoreError> {
         let partitions = lock(&self.shared.partitions).clone();
-        let page = search::search(&partitions.iter().map(|p| &**p).collect::<Vec<_>>(), query);
+        let horizon = UnixMillis(self.shared.horizon.load(Ordering::Relaxed));
+        let page = search::search(&partitions.iter().map(|p| &**p).collect::<Vec<_>>(), query, horizon);
         for idle in partitions.iter().rev().skip(1) {
             idle.close_idle(READER_IDLE);
         }
@@ -142,6 +149,7 @@ impl Records {
 
     /// Removes partitions of which everything is older than the day `oldest`; answers how many.
     pub(super) async fn expire(&self, oldest: i64) -> Result<usize, StoreError> {
+        self.shared.horizon.store(oldest.saturating_mul(DAY_MS), Ordering::Relaxed);
         if !self.shared.has_older(oldest) {
             return Ok(0);
         }
@@ -152,7 +160,7 @@ impl Records {
 
     /// What is wrong: partitions that cannot be read.
     pub(super) fn damages(&self) -> Vec<String> {
-        lock(&self.shared.partitions).iter().filter_map(|partition| partition.damage()).collect()
+        lock(&self.shared.partitions).iter().filter_map(|partition| partition.trouble()).collect()
     }
 
     /// Why the last commit failed, if it did.

@@ -82,6 +82,8 @@ struct State {
     bounds: Bounds,
     open: Option<Open>,
     damage: Option<String>,
+    /// A question that could not be answered from it.
+    note: Option<String>,
 }
 
 /// An opened index; its files are mapped, not read.
@@ -116,7 +118,7 @@ impl Partition {
     }
 
     fn new(kind: RecordKind, name: Name, dir: PathBuf, bounds: Bounds, damage: Option<String>) -> Partition {
-        Partition { name, kind, dir, state: Mutex::new(State { bounds, open: None, damage }) }
+        Partition { name, kind, dir, state: Mutex::new(State { bounds, open: None, damage, note: None }) }
     }
 
     /// The partition in a folder, from the little that its last commit says of it. `None`: it is no partition's folder, or that of
@@ -171,6 +173,12 @@ impl Partition {
     /// Why it cannot be read, if so.
     pub(super) fn damage(&self) -> Option<String> {
         self.state().damage.clone()
+    }
+
+    /// What is wrong with it, if anything, for health.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.state();
+        state.damage.clone().or_else(|| state.note.clone())
     }
 
     /// Says that it cannot be read; searches pass it over from now on.
@@ -234,7 +242,8 @@ impl Partition {
             }
             Ok(Err(error)) => Err(error),
             Err(_) => {
-                self.set_damage("it is inconsistent");
+                // Damage, or a question the library fails at: others may still be answered.
+                self.state().note.get_or_insert_with(|| format!("{}: a question failed", self.dir.display()));
                 Ok(None)
             }
         }

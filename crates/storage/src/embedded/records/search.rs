@@ -1,25 +1,22 @@
-//! Finding records: conditions become queries, partitions are asked as few as the order allows, repeats are dropped.
+//! Finding records: partitions are asked as few as the order allows, repeats are dropped.
 
 use std::collections::HashSet;
 
-use model::ByteString;
+use model::UnixMillis;
 use model::kinds::FieldType;
-use model::record::{FieldValue, Record};
+use model::record::Record;
 use tantivy::collector::TopDocs;
 use tantivy::collector::sort_key::{NaturalComparator, SegmentSortKeyComputer, SortByString, SortKeyComputer};
 use tantivy::columnar::Column;
-use tantivy::query::doc_predicate_query::{DocPredicateQuery, FunctionPredicate};
-use tantivy::query::{
-    AllQuery, BooleanQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery, TermSetQuery,
-};
-use tantivy::schema::{Field, IndexRecordOption, Value as _};
-use tantivy::{DocAddress, DocId, Score, Searcher, SegmentReader, TantivyDocument, TantivyError, Term};
+use tantivy::query::Query;
+use tantivy::schema::Value as _;
+use tantivy::{DocAddress, DocId, Score, Searcher, SegmentReader, TantivyDocument, TantivyError};
 
 use super::body;
 use super::partition::{Bounds, Open, Partition};
-use super::schema::{Fields, ID, TIME, term_text};
-use crate::words::words;
-use crate::{Condition, Order, RecordOrder, RecordPage, RecordQuery, StoreError, Test};
+use super::schema::{ID, TIME};
+use super::translate::{check, translate};
+use crate::{Order, RecordOrder, RecordPage, RecordQuery, StoreError};
 
 /// A record that was found, not yet read.
 #[derive(Debug)]
@@ -30,8 +27,14 @@ struct Hit {
     at: DocAddress,
 }
 
-/// Asks the partitions that can hold what the query wants.
-pub(super) fn search(partitions: &[&Partition], query: &RecordQuery) -> Result<RecordPage, StoreError> {
+/// Asks the partitions that can hold what the query wants. What lies before `horizon` is answered to nobody.
+pub(super) fn search(
+    partitions: &[&Partition],
+    query: &RecordQuery,
+    horizon: UnixMillis,
+) -> Result<RecordPage, StoreError> {
+    let (from, to) = query.time.unwrap_or((UnixMillis(i64::MIN), UnixMillis(i64::MAX)));
+    let query = &RecordQuery { time: Some((from.max(horizon), to)), ..query.clone() };
     let want = query.offset.saturating_add(query.limit);
     if query.limit == 0 {
         return Ok(RecordPage::default());
@@ -180,103 +183,4 @@ impl SegmentSortKeyComputer for NumberOfDoc {
     fn convert_segment_sort_key(&self, number: i64) -> i64 {
         number
     }
-}
-
-/// Refuses what an index cannot answer, before it is asked.
-fn check(query: &RecordQuery) -> Result<(), StoreError> {
-    for condition in &query.conditions {
-        let Some(field) = query.kind.def().fields.get(condition.field) else {
-            return Err(StoreError::Query(format!("{} has no field {}", query.kind.def().name, condition.field)));
-        };
-        let fits = match (&condition.test, field.ty) {
-            (Test::Phrase(_), FieldType::Text)
-            | (Test::Equal(FieldValue::Text(_)) | Test::OneOf(_), FieldType::Keyword | FieldType::Keywords)
-            | (Test::Equal(FieldValue::Int(_)) | Test::Within(..), FieldType::Int)
-            | (Test::Equal(FieldValue::Bool(_)), FieldType::Bool) => true,
-            (Test::Phrase(_) | Test::OneOf(_) | Test::Within(..), _) => false,
-            // A value of another type equals nothing in the field.
-            (Test::Equal(FieldValue::Int(_) | FieldValue::Bool(_)), _) => true,
-            (Test::Equal(FieldValue::Text(_)), ty) => ty != FieldType::Text,
-            (Test::Equal(FieldValue::Absent | FieldValue::Texts(_)), _) => false,
-        };
-        if !fits {
-            return Err(StoreError::Query(format!("{} cannot be asked {:?}", field.name, condition.test)));
-        }
-    }
-    Ok(())
-}
-
-fn translate(fields: &Fields, bounds: Bounds, query: &RecordQuery) -> Box<dyn Query> {
-    let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-    if let Some((from, to)) = query.time
-        && (bounds.from < from || to < bounds.to)
-    {
-        clauses.push((Occur::Must, within(fields.time, from.0, to.0)));
-    }
-    if !query.ids.is_empty() {
-        clauses.push((Occur::Must, one_of_ids(&query.ids)));
-    }
-    for condition in &query.conditions {
-        let occur = if condition.negate { Occur::MustNot } else { Occur::Must };
-        let field = fields.own.get(condition.field).copied().flatten();
-        let met: Box<dyn Query> = field.map_or_else(|| Box::new(EmptyQuery) as _, |f| meets(f, query, condition));
-        clauses.push((occur, met));
-    }
-    if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
-        clauses.push((Occur::Must, Box::new(AllQuery)));
-    }
-    Box::new(BooleanQuery::new(clauses))
-}
-
-fn meets(field: Field, query: &RecordQuery, condition: &Condition) -> Box<dyn Query> {
-    let term = |text: &ByteString| Term::from_field_text(field, &term_text(text));
-    let ty = query.kind.def().fields.get(condition.field).map(|field| field.ty);
-    match (&condition.test, ty) {
-        (Test::Equal(FieldValue::Text(text)), Some(FieldType::Keyword | FieldType::Keywords)) => one(term(text)),
-        (Test::Equal(FieldValue::Int(v)), Some(FieldType::Int)) => within(field, *v, *v),
-        (Test::Equal(FieldValue::Bool(v)), Some(FieldType::Bool)) => one(Term::from_field_bool(field, *v)),
-        (Test::OneOf(texts), Some(FieldType::Keyword | FieldType::Keywords)) if !texts.is_empty() => {
-            Box::new(TermSetQuery::new(texts.iter().map(term)))
-        }
-        (Test::Within(from, to), Some(FieldType::Int)) if from <= to => within(field, *from, *to),
-        (Test::Phrase(phrase), Some(FieldType::Text)) => {
-            let mut terms: Vec<Term> = words(phrase).map(|word| Term::from_field_text(field, &word)).collect();
-            match terms.len() {
-                0 => Box::new(EmptyQuery),
-                1 => one(terms.remove(0)),
-                _ => Box::new(PhraseQuery::new(terms)),
-            }
-        }
-        _ => Box::new(EmptyQuery),
-    }
-}
-
-fn one(term: Term) -> Box<dyn Query> {
-    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
-}
-
-fn within(field: Field, from: i64, to: i64) -> Box<dyn Query> {
-    let bound = |v| std::ops::Bound::Included(Term::from_field_i64(field, v));
-    Box::new(RangeQuery::new(bound(from), bound(to)))
-}
-
-/// Ids are a column and not postings: each segment looks the ids up in the column's dictionary and then passes over the column.
-fn one_of_ids(ids: &[ByteString]) -> Box<dyn Query> {
-    let mut terms: Vec<String> = ids.iter().map(|id| term_text(id).into_owned()).collect();
-    terms.sort_unstable();
-    terms.dedup();
-    let predicate = FunctionPredicate::from(move |segment: &SegmentReader| {
-        let column = segment.fast_fields().str(ID)?;
-        let mut wanted = HashSet::new();
-        if let Some(column) = &column {
-            for term in &terms {
-                wanted.extend(column.dictionary().term_ord(term.as_bytes())?);
-            }
-        }
-        Ok(move |doc: DocId| {
-            !wanted.is_empty()
-                && column.as_ref().is_some_and(|column| column.term_ords(doc).any(|ord| wanted.contains(&ord)))
-        })
-    });
-    Box::new(DocPredicateQuery::from(predicate))
 }
