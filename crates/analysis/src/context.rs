@@ -128,7 +128,7 @@ pub struct Settings {
     no_upstream_real_address_agents: HashSet<i32, RandomState>,
     apdex_default: i64,
     apdex: HashMap<Box<str>, i64, RandomState>,
-    zone: Zone,
+    pub(crate) zone: Zone,
     past_ms: i64,
 }
 
@@ -180,11 +180,6 @@ impl Settings {
     pub fn minute(&self, at: i64, received: UnixMillis) -> Option<Bucket> {
         let accepted = received.plus(-self.past_ms).0..=received.plus(FUTURE_MS).0;
         if accepted.contains(&at) { UnixMillis(at).minute() } else { None }
-    }
-
-    /// The day that holds a minute.
-    pub fn day(&self, minute: Bucket) -> Bucket {
-        self.zone.bucket(model::Step::Day, minute)
     }
 }
 

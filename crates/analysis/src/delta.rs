@@ -10,7 +10,7 @@ use hashbrown::{Equivalent, HashMap, hash_map::EntryRef};
 use model::agg::insert_id;
 use model::cell::{self, CellId};
 use model::ledger::Elements;
-use model::{Agg, Bucket, Cells, RowKey, Scope, Step, UnixMillis};
+use model::{Agg, Bucket, Cells, RowKey, Scope, Step, UnixMillis, Zone};
 
 /// The rows of a delta. The order of the map means nothing.
 pub type Rows = HashMap<RowKey, Cells, RandomState>;
@@ -23,6 +23,8 @@ pub type Rows = HashMap<RowKey, Cells, RandomState>;
 pub struct Delta {
     rows: Rows,
     elements: Elements,
+    /// The day last asked for, and the next one: elements come from a few minutes, and asking a calendar is slow.
+    day: Option<(Bucket, Bucket)>,
 }
 
 /// A row's key whose entity is only borrowed, to look it up without allocating.
@@ -72,6 +74,18 @@ impl Delta {
             *last = (*last).max(minute);
         }
         cells
+    }
+
+    /// The zone's day that holds a minute. One delta is always asked with the same zone.
+    pub(crate) fn day(&mut self, minute: Bucket, zone: &Zone) -> Bucket {
+        match self.day {
+            Some((day, next)) if day <= minute && minute < next => day,
+            _ => {
+                let day = zone.bucket(Step::Day, minute);
+                self.day = Some((day, zone.next(Step::Day, day)));
+                day
+            }
+        }
     }
 
     /// A value of a searchable tag was seen on a day. `key` is the row's entity: `TRACE|http.method`.
@@ -149,6 +163,17 @@ mod tests {
         assert_eq!(delta.rows().len(), 2);
         let key = RowKey { scope: Scope::Service, step: Step::Minute, bucket: Bucket(7), entity: "a".into() };
         assert_eq!(delta.rows()[&key].get(cell::LAYERS), Some(&Agg::Ids(vec![1, 2, 3])));
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let zone = Zone::named("America/New_York").unwrap();
+        let mut delta = Delta::default();
+        // Over two changes of the clocks, forth and back again.
+        let minutes = (0..365 * 24).map(|hour| Bucket(28_400_000 + hour * 60));
+        for minute in minutes.clone().chain(minutes.rev()) {
+            assert_eq!(delta.day(minute, &zone), zone.bucket(Step::Day, minute));
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Planted bugs: stores that break one rule each, to show that the simulation would notice.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use model::item::{Item, Revision};
-use model::{Partial, UnixMillis};
+use model::{ByteString, Partial, UnixMillis};
 use storage::{
     Batch, Expired, Health, ItemQuery, RecordPage, RecordQuery, Retention, RowPage, ScanQuery, Series, SeriesQuery,
     SharedStore, Stats, Store, StoreError, Swapped, TopEntry, TopQuery, Written,
@@ -39,11 +41,12 @@ pub(crate) struct Broken {
     inner: SharedStore,
     bug: Bug,
     writes: AtomicU64,
+    seen: Mutex<HashSet<ByteString>>,
 }
 
 impl Broken {
     pub(crate) fn new(inner: SharedStore, bug: Bug) -> Self {
-        Broken { inner, bug, writes: AtomicU64::new(0) }
+        Broken { inner, bug, writes: AtomicU64::new(0), seen: Mutex::default() }
     }
 }
 
@@ -61,7 +64,10 @@ impl Store for Broken {
             }
         }
         if self.bug == Bug::RepeatKept {
-            batch.records.iter_mut().for_each(|record| record.id = format!("{} {arrival}", record.id).into());
+            let mut seen = self.seen.lock().expect("nothing panics while it holds the lock");
+            for record in batch.records.iter_mut().filter(|record| !seen.insert(record.id.clone())) {
+                record.id = format!("{} again", record.id).into();
+            }
         }
         match self.inner.write(&batch).await {
             Err(_) if self.bug == Bug::RetryLost => Ok(Written::default()),
