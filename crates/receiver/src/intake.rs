@@ -149,6 +149,8 @@ impl Intake {
                 Ok(Some(_)) => {}
                 Err(error) => return self.refuse(Signal::Segment, error.reason()),
             }
+            // A collection may be long, and others want to be served meanwhile.
+            tokio::task::consume_budget().await;
         }
     }
 
@@ -279,6 +281,7 @@ impl Intake {
                 }
                 Err(reason) => self.refuse(Signal::Jvm, reason)?,
             }
+            tokio::task::consume_budget().await;
         }
         Ok(())
     }

@@ -166,6 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_counts_as_nothing() {
+        let reporters = Reporters::new(10);
+        for second in [0, 1, 35, 70, 200] {
+            reporters.saw("shop", Protocol::Grpc, at(second));
+            let full_minute = match second {
+                0 | 1 => 0.0,
+                35 => 2.0,
+                70 => 1.0,
+                _ => 0.0,
+            };
+            let rate = reporters.list(at(second))[0].rate;
+            assert!((rate * 60.0 - full_minute).abs() < 1e-9, "after {second} s: {rate}");
+        }
+    }
+
+    #[test]
     fn a_full_list_forgets_the_one_silent_for_longest() {
         let reporters = Reporters::new(2);
         for (second, service) in ["a", "b", "a", "c"].into_iter().enumerate() {

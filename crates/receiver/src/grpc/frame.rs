@@ -64,7 +64,8 @@ impl Frames {
     pub(super) async fn next(&mut self) -> Result<Option<Message>, Fault> {
         loop {
             if let Some((compressed, bytes)) = self.whole()? {
-                let held = self.held.split(HEADER + bytes.len());
+                drop(self.held.split(HEADER));
+                let held = self.held.split(bytes.len());
                 let message = Message { bytes, held };
                 return match (compressed, self.gzip) {
                     (false, _) => Ok(Some(message)),

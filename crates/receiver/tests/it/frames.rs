@@ -82,7 +82,10 @@ async fn compression_has_its_own_ways_to_be_wrong() {
     let whole = gzip(&segment("a").encode_to_vec());
     let plain = framed(&segment("b").encode_to_vec()).to_vec();
     assert_eq!(encoded(&receiver, "gzip", [whole.clone(), plain].concat()).await, Code::Ok);
-    assert_eq!(segment_ids(&receiver.drain()), ["a", "b"]);
+    let (a, b) = (receiver.next().await, receiver.next().await);
+    assert_eq!(a.permit.bytes(), b.permit.bytes(), "it weighs what it is unpacked");
+    drop((a.permit, b.permit));
+    assert_eq!(segment_ids(&[a.telemetry, b.telemetry]), ["a", "b"]);
 
     assert_eq!(encoded(&receiver, "gzip", gzip(&vec![0; 2 << 20])).await, Code::ResourceExhausted, "a bomb");
     assert_eq!(receiver.refused(Signal::Segment, Reason::TooLarge), 1);
