@@ -232,10 +232,10 @@ impl Task {
         Ok(())
     }
 
-    /// Everything that was merged before `begun_at` is stored.
+    /// Everything that was merged before `begun_at` is stored. A clock that was set back takes the claim back with it.
     fn flushed(&mut self, begun_at: UnixMillis) {
         let before = u64::try_from((begun_at.0 - SETTLE_MS) / MINUTE_MS).unwrap_or(0);
-        self.rollup.stats.flushed_before.fetch_max(before, Ordering::Relaxed);
+        self.rollup.stats.flushed_before.store(before, Ordering::Relaxed);
     }
 
     async fn sweep(&mut self) {

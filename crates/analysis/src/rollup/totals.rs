@@ -32,9 +32,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Rows of half a kilobyte each, as those of endpoints are, fill a quarter of a gigabyte.
+    /// Room for 20,000 entities that are always busy (each holds some twenty minutes, its hours, its days and its life), with half
+    /// as much again. Rows of half a kilobyte each, as those of endpoints are, then fill a third of a gigabyte.
     fn default() -> Self {
-        Limits { entities: 100_000, rows: 500_000 }
+        Limits { entities: 100_000, rows: 750_000 }
     }
 }
 
