@@ -4,6 +4,7 @@
 //! A failing seed is printed; `run(seed, …)` runs its world again, exactly.
 
 mod bugs;
+mod crash;
 mod elements;
 mod flow;
 mod late;
