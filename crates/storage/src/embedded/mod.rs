@@ -85,6 +85,16 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Embedded(Arc<Inner>);
 
+/// What every part shares.
+#[derive(Clone, Debug)]
+struct Process {
+    options: Options,
+    clock: Clock,
+    cpu: Arc<Cpu>,
+    /// The folder stays locked until the last thread has ended.
+    _lock: Arc<Lock>,
+}
+
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
@@ -93,7 +103,7 @@ struct Inner {
     records: [Records; RecordKind::ALL.len()],
     row_commits: Commits,
     item_commits: Commits,
-    cpu: Cpu,
+    cpu: Arc<Cpu>,
     closed: AtomicBool,
     lock: Arc<Lock>,
 }
@@ -108,7 +118,9 @@ impl Embedded {
         let lock = Arc::new(folder::prepare(path)?);
         let rows = Rows::open(path, options.cache_bytes, options.faults.clone())?;
         folder::check_zone(rows.meta(), zone, &clock, &options.faults)?;
-        let open = |kind| Records::open(path, kind, options.clone(), clock.clone(), lock.clone());
+        let cpu = Arc::new(Cpu::default());
+        let shared = Process { options: options.clone(), clock, cpu: cpu.clone(), _lock: lock.clone() };
+        let open = |kind| Records::open(path, kind, shared.clone());
         let [segment, log, event] = RecordKind::ALL.map(open);
         Ok(Embedded(Arc::new(Inner {
             folder: path.to_owned(),
@@ -117,7 +129,7 @@ impl Embedded {
             records: [segment?, log?, event?],
             row_commits: Commits::default(),
             item_commits: Commits::default(),
-            cpu: Cpu::default(),
+            cpu,
             closed: AtomicBool::new(false),
             lock,
         })))

@@ -15,17 +15,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use model::UnixMillis;
 use model::kinds::RecordKind;
 use model::record::Record;
-use model::{Clock, UnixMillis};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::partition::Partition;
 use self::worker::{Message, Pending, Worker};
+use super::Process;
 use super::calendar::DAY_MS;
 use super::meter::Commits;
 use super::rows::io_failure;
-use super::{Lock, Options};
 use crate::{RecordPage, RecordQuery, StoreError};
 
 /// Batches that may wait for a kind's thread.
@@ -46,8 +46,7 @@ pub(super) struct Records {
 struct Shared {
     kind: RecordKind,
     dir: PathBuf,
-    options: Options,
-    clock: Clock,
+    process: Process,
     /// Ascending by name.
     partitions: Mutex<Vec<Arc<Partition>>>,
     commits: Commits,
@@ -55,8 +54,6 @@ struct Shared {
     /// Milliseconds before which nothing is answered any more: what the last expiry let go, although it may share a partition with
     /// younger records.
     horizon: AtomicI64,
-    /// The folder stays locked until the thread has ended.
-    _lock: Arc<Lock>,
 }
 
 #[derive(Debug)]
@@ -67,13 +64,7 @@ struct Thread {
 
 impl Records {
     /// Finds the partitions of a kind; they are opened when they are needed.
-    pub(super) fn open(
-        folder: &Path,
-        kind: RecordKind,
-        options: Options,
-        clock: Clock,
-        lock: Arc<Lock>,
-    ) -> Result<Records, StoreError> {
+    pub(super) fn open(folder: &Path, kind: RecordKind, process: Process) -> Result<Records, StoreError> {
         let dir = folder.join("records").join(kind.def().name);
         fs::create_dir_all(&dir).map_err(|e| io_failure(&dir, &e))?;
         let mut partitions = Vec::new();
@@ -92,13 +83,11 @@ impl Records {
         let shared = Shared {
             kind,
             dir,
-            options,
-            clock,
+            process,
             partitions: Mutex::new(partitions),
             commits: Commits::default(),
             failing: Mutex::default(),
             horizon: AtomicI64::new(i64::MIN),
-            _lock: lock,
         };
         Ok(Records { shared: Arc::new(shared), thread: Mutex::default(), places: Arc::new(Semaphore::new(QUEUE)) })
     }
@@ -207,7 +196,7 @@ impl Shared {
         let old: Vec<Arc<Partition>> =
             lock(&self.partitions).iter().filter(|partition| is_older(partition, oldest)).cloned().collect();
         for partition in &old {
-            self.options.faults.at("expire")?;
+            self.process.options.faults.at("expire")?;
             partition.remove()?;
             lock(&self.partitions).retain(|other| other.name != partition.name);
         }

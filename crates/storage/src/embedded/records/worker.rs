@@ -75,7 +75,8 @@ impl Worker {
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
         loop {
             let now = Instant::now();
-            let wait = self.due.map_or(self.shared.options.writer_idle, |due| due.saturating_duration_since(now));
+            let wait =
+                self.due.map_or(self.shared.process.options.writer_idle, |due| due.saturating_duration_since(now));
             match messages.recv_timeout(wait) {
                 Ok(Message::Add(pending)) => self.add(pending),
                 Ok(Message::Expire { oldest, answer }) => {
@@ -100,7 +101,7 @@ impl Worker {
         }
         self.records += pending.records.len();
         self.pending.push(pending);
-        self.due.get_or_insert_with(|| Instant::now() + self.shared.options.commit_every);
+        self.due.get_or_insert_with(|| Instant::now() + self.shared.process.options.commit_every);
         // A failure shows again at the commit, which starts anew from the last one.
         if let Err(error) = self.catch_up() {
             tracing::debug!(%error, kind = self.kind.def().name, "records are added again at the commit");
@@ -129,7 +130,7 @@ impl Worker {
         let writing = self.writer.insert(writing);
         let fields = writing.partition.open()?.fields;
         for pending in self.pending.iter().skip(self.added) {
-            self.shared.options.faults.at("records.add")?;
+            self.shared.process.options.faults.at("records.add")?;
             writing.partition.widen(pending.records.iter().map(|record| record.time));
             let add = |record| UserOperation::Add(fields.document(self.kind.def(), record));
             let operations: Vec<UserOperation<TantivyDocument>> = pending.records.iter().map(add).collect();
@@ -174,8 +175,9 @@ impl Worker {
         let begun = Instant::now();
         self.catch_up()?;
         let Some(writing) = &mut self.writer else { return Ok(()) };
-        let faults = &self.shared.options.faults;
+        let faults = &self.shared.process.options.faults;
         faults.at("records.commit")?;
+        self.shared.process.cpu.look();
         let docs = writing.partition.bounds().docs + self.records as u64;
         let payload = super::partition::Bounds { docs, ..writing.partition.bounds() }.payload();
         let mut prepared = writing.writer.prepare_commit().map_err(failure)?;
@@ -200,11 +202,11 @@ impl Shared {
     /// Whether a partition takes no more records: its day is over, or it is full.
     fn is_over(&self, partition: &Partition, coming: usize) -> bool {
         let docs = partition.bounds().docs + coming as u64;
-        self.today() > partition.name.day || docs >= self.options.partition_docs
+        self.today() > partition.name.day || docs >= self.process.options.partition_docs
     }
 
     fn today(&self) -> u32 {
-        u32::try_from(self.clock.now().0.div_euclid(DAY_MS)).unwrap_or(0)
+        u32::try_from(self.process.clock.now().0.div_euclid(DAY_MS)).unwrap_or(0)
     }
 }
 
@@ -221,7 +223,7 @@ fn open_writer(shared: &Shared) -> Result<Writing, StoreError> {
                 _ => Name { day: today, number: 0 },
             };
             let partition = Arc::new(Partition::create(&shared.dir, shared.kind, name)?);
-            shared.options.faults.at("records.rotate")?;
+            shared.process.options.faults.at("records.rotate")?;
             shared.push(partition.clone());
             partition
         }
@@ -229,7 +231,7 @@ fn open_writer(shared: &Shared) -> Result<Writing, StoreError> {
     let options = IndexWriterOptions::builder()
         .num_worker_threads(1)
         .num_merge_threads(1)
-        .memory_budget_per_thread(shared.options.arena_bytes)
+        .memory_budget_per_thread(shared.process.options.arena_bytes)
         .build();
     let writer: IndexWriter = partition.open()?.index.writer_with_options(options).map_err(failure)?;
     let mut policy = LogMergePolicy::default();
