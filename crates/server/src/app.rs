@@ -102,7 +102,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let deltas = roll_up(&shared, &mut tasks, workers, &write);
     let queues = work(&shared, &mut tasks, workers, metrics.program, &deltas, &write);
     drop((deltas, write));
-    look_after(&shared, &mut tasks);
+    look_after(&shared, &mut tasks).await;
 
     let ingest = shared.ingest(queues);
     tasks.intake(ingest.clone());
@@ -169,8 +169,12 @@ fn work(
 }
 
 /// What reads back and tidies up.
-fn look_after(shared: &Shared, tasks: &mut Tasks) {
-    let reader = alias::Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.aliases));
+async fn look_after(shared: &Shared, tasks: &mut Tasks) {
+    let mut reader = alias::Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.aliases));
+    // Once before the first span: what was known before a restart resolves from then on.
+    if let Err(error) = reader.refresh().await {
+        warn!(%error, "aliases cannot be read yet");
+    }
     tasks.background("aliases", reader.run(tasks.stopped()));
     let policy = shared.config.storage.retention();
     tasks.background("retention", retention(Arc::clone(&shared.store), policy, shared.clock.clone(), tasks.stop()));
