@@ -1,14 +1,14 @@
 //! What answers are made from.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use async_graphql::{
     Context, ID, Request, ServerResult,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
 };
 use model::{Clock, Zone, metric::Catalogue};
-use storage::{MergedRow, Retention, ScanQuery, SharedStore};
-use tokio::sync::OnceCell;
+use storage::{MergedRow, Retention, ScanQuery, SharedStore, Store};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::{Components, Config, Error, metadata::Service, templates::Templates};
 
@@ -43,9 +43,38 @@ pub(crate) struct App {
     pub(crate) sources: Sources,
     pub(crate) config: Config,
     pub(crate) templates: Templates,
+    reads: Semaphore,
+}
+
+/// How many reads of all requests together the store works on at once. One request may ask for thousands of things, and a
+/// store reads in threads; more at once would make none of them faster.
+const PARALLEL_READS: usize = 64;
+
+/// The right to read from the store, until it is dropped.
+pub(crate) struct Read<'a> {
+    store: &'a SharedStore,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Deref for Read<'_> {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        self.store.as_ref()
+    }
 }
 
 impl App {
+    pub(crate) fn new(sources: Sources, config: Config, templates: Templates) -> Self {
+        Self { sources, config, templates, reads: Semaphore::new(PARALLEL_READS) }
+    }
+
+    /// Waits for its turn to read. Whoever holds one must not wait for another.
+    pub(crate) async fn read(&self) -> Read<'_> {
+        let permit = self.reads.acquire().await.expect("the semaphore is never closed");
+        Read { store: &self.sources.store, _permit: permit }
+    }
+
     pub(crate) fn store(&self) -> &SharedStore {
         &self.sources.store
     }
@@ -115,7 +144,7 @@ pub(crate) async fn scan(app: &App, mut query: ScanQuery) -> Result<Vec<MergedRo
     query.limit = PAGE_ROWS;
     let mut rows = Vec::new();
     loop {
-        let page = app.store().scan(&query).await?;
+        let page = app.read().await.scan(&query).await?;
         rows.extend(page.rows);
         if rows.len() > MAX_ROWS {
             return Err(Error::Request(format!("more than {MAX_ROWS} rows match; ask for less")));

@@ -64,7 +64,7 @@ async fn reports(
         offset: 0,
         limit: MAX_REPORTS,
     };
-    Ok(app.store().records(&query).await?.records)
+    Ok(app.read().await.records(&query).await?.records)
 }
 
 fn conditions(condition: &wire::EventQueryCondition) -> Vec<Condition> {

@@ -16,6 +16,7 @@ mod log;
 mod menu;
 mod metadata;
 mod metrics;
+mod metrics_by_id;
 mod metrics_by_name;
 mod page;
 mod random;
@@ -41,7 +42,7 @@ pub use templates::{TemplateError, Templates};
 /// When a template cannot be served.
 pub fn build(config: &Config, sources: Sources) -> Result<Schema, TemplateError> {
     let templates = Templates::load(&config.templates_dir)?;
-    let app = app::App { sources, config: config.clone(), templates };
+    let app = app::App::new(sources, config.clone(), templates);
     Ok(schema::builder()
         .data(Arc::new(app))
         .limit_complexity(config.max_complexity)

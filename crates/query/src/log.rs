@@ -45,7 +45,7 @@ pub(crate) async fn list(app: &App, condition: &wire::LogQueryCondition) -> Resu
         offset: page.offset,
         limit: page.limit,
     };
-    let records = if page.limit == 0 { Vec::new() } else { app.store().records(&query).await?.records };
+    let records = if page.limit == 0 { Vec::new() } else { app.read().await.records(&query).await?.records };
     Ok(Logs { logs: records.iter().map(log_of).collect(), error_reason: None, debugging_trace: None })
 }
 

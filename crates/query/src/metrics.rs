@@ -1,6 +1,9 @@
 //! Metric expressions over the store: what an expression needs is looked up and loaded here, crate `mqe` computes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream};
 use model::{
@@ -121,19 +124,42 @@ pub(crate) async fn values(
     range: &Range,
     buckets: &[Bucket],
 ) -> Result<Vec<Option<Value>>, Error> {
-    let (Some(from), Some(to)) = (buckets.first(), buckets.last()) else { return Ok(Vec::new()) };
-    let query = SeriesQuery {
-        scope: def.scope,
-        step: range.step,
-        entities: vec![entity.into()],
-        from: *from,
-        to: *to,
-        cells: vec![def.cell],
+    let mut all = values_of_each(app, def, vec![entity.into()], range, buckets).await?;
+    Ok(all.remove(entity).unwrap_or_else(|| vec![None; buckets.len()]))
+}
+
+/// What a metric of each of these entities shows in each of the buckets. Entities without any value are left out.
+pub(crate) async fn values_of_each(
+    app: &App,
+    def: &MetricDef,
+    entities: Vec<Arc<str>>,
+    range: &Range,
+    buckets: &[Bucket],
+) -> Result<HashMap<Arc<str>, Vec<Option<Value>>>, Error> {
+    let (Some(from), Some(to)) = (buckets.first(), buckets.last()) else { return Ok(HashMap::new()) };
+    let query =
+        SeriesQuery { scope: def.scope, step: range.step, entities, from: *from, to: *to, cells: vec![def.cell] };
+    let all = app.read().await.series(&query).await?;
+    let shown = |series: storage::Series| {
+        let points: HashMap<Bucket, Cells> = series.points.into_iter().collect();
+        let value = |bucket: &Bucket| def.function.value(points.get(bucket)?.get(def.cell)?, range.step);
+        (series.entity, buckets.iter().map(value).collect())
     };
-    let points: BTreeMap<Bucket, Cells> =
-        app.store().series(&query).await?.into_iter().flat_map(|series| series.points).collect();
-    let value = |bucket: &Bucket| def.function.value(points.get(bucket)?.get(def.cell)?, range.step);
-    Ok(buckets.iter().map(value).collect())
+    Ok(all.into_iter().map(shown).collect())
+}
+
+/// Mean of the values that are there, cut to a whole number; `None` when none is.
+pub(crate) fn mean(values: &[Option<Value>]) -> Option<i64> {
+    let numbers: Vec<f64> = values.iter().flatten().filter_map(Value::number).collect();
+    #[expect(clippy::cast_precision_loss, reason = "a series has at most 500 points")]
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    (!numbers.is_empty()).then(|| whole(mean))
+}
+
+/// A number cut to a whole one.
+#[expect(clippy::cast_possible_truncation, reason = "cutting is what is asked for; the cast saturates")]
+pub(crate) fn whole(value: f64) -> i64 {
+    value.trunc() as i64
 }
 
 async fn load_top(app: &App, def: &MetricDef, top_n: &TopN, entity: &Entity, range: &Range) -> Result<Loaded, Error> {
@@ -202,7 +228,7 @@ pub(crate) async fn top(
         entities,
         attrs,
     };
-    let entries = app.store().top(&query).await?;
+    let entries = app.read().await.top(&query).await?;
     Ok(entries
         .into_iter()
         .map(|entry| {

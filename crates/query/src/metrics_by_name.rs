@@ -12,7 +12,7 @@ use crate::{
     Error,
     app::App,
     duration::{self, Range},
-    metrics::{self, Parent, Shape, shape},
+    metrics::{self, Parent, Shape, shape, whole},
     schema::{
         common::{Duration, IntValues, KvInt, Long, Order as WireOrder},
         metrics_v2 as wire,
@@ -104,17 +104,7 @@ pub(crate) async fn read_value(
     if shape(def.function) != Shape::Regular {
         return Ok(None);
     }
-    let values = metrics::values(app, def, entity, &asked.range, &asked.buckets).await?;
-    let numbers: Vec<f64> = values.iter().flatten().filter_map(Value::number).collect();
-    #[expect(clippy::cast_precision_loss, reason = "a series has at most 500 points")]
-    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-    Ok((!numbers.is_empty()).then(|| whole(mean)))
-}
-
-/// A number cut to a whole one.
-#[expect(clippy::cast_possible_truncation, reason = "cutting is what is asked for; the cast saturates")]
-fn whole(value: f64) -> i64 {
-    value.trunc() as i64
+    Ok(metrics::mean(&metrics::values(app, def, entity, &asked.range, &asked.buckets).await?))
 }
 
 /// A metric over time.

@@ -184,7 +184,7 @@ async fn stored(app: &App, ids: Vec<String>) -> Result<Vec<(Item, Stored)>, Erro
             None
         }
     };
-    Ok(app.store().items(&query).await?.into_iter().filter_map(read).collect())
+    Ok(app.read().await.items(&query).await?.into_iter().filter_map(read).collect())
 }
 
 /// Every template that is not disabled, by id.

@@ -45,7 +45,7 @@ pub(crate) async fn list_segments(app: &App, condition: &wire::TraceQueryConditi
     }
     let page = Page::of(&condition.paging);
     let query = segment_query(condition, range.as_ref(), page.offset, page.limit)?;
-    let records = if page.limit == 0 { Vec::new() } else { app.store().records(&query).await?.records };
+    let records = if page.limit == 0 { Vec::new() } else { app.read().await.records(&query).await?.records };
     Ok(wire::TraceBrief { traces: records.iter().map(basic_trace).collect(), debugging_trace: None })
 }
 
@@ -186,7 +186,7 @@ async fn matching_traces(
     let mut seen = HashSet::new();
     let mut order = Vec::new();
     while page.limit > 0 && query.offset < MAX_LOOKED_THROUGH && order.len() < wanted {
-        let records = app.store().records(&query).await?.records;
+        let records = app.read().await.records(&query).await?.records;
         for record in &records {
             let trace_id = ByteString::from(text(record, field::TRACE_ID));
             if seen.insert(trace_id.clone()) {
@@ -216,7 +216,7 @@ async fn spans_of(app: &App, trace_ids: &[ByteString]) -> Result<HashMap<ByteStr
         limit: MAX_SEGMENTS,
     };
     let mut by_trace: BTreeMap<ByteString, Vec<Segment>> = BTreeMap::new();
-    for record in app.store().records(&query).await?.records {
+    for record in app.read().await.records(&query).await?.records {
         if let Some(segment) = decode(&record) {
             by_trace.entry(text(&record, field::TRACE_ID).into()).or_default().push(segment);
         }

@@ -1,8 +1,10 @@
 //! Rankings, the oldest form.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use async_graphql::{ID, Object, SimpleObject};
+use model::Scope;
+
+use crate::{Error, app::app, metrics_by_id};
 
 use super::common::{Duration, Long, Order};
 
@@ -13,54 +15,80 @@ pub struct AggregationQuery;
 #[Object]
 impl AggregationQuery {
     /// Services ranked by a metric.
-    async fn get_service_top_n(&self, name: String, top_n: i32, duration: Duration, order: Order) -> Vec<TopNEntity> {
-        Vec::new()
+    async fn get_service_top_n(
+        &self,
+        ctx: &Context<'_>,
+        name: String,
+        top_n: i32,
+        duration: Duration,
+        order: Order,
+    ) -> Result<Vec<TopNEntity>> {
+        let service = None;
+        metrics_by_id::top(app(ctx), Scope::Service, service, &name, top_n, order, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// Instances of all services ranked by a metric.
     async fn get_all_service_instance_top_n(
         &self,
+        ctx: &Context<'_>,
         name: String,
         top_n: i32,
         duration: Duration,
         order: Order,
-    ) -> Vec<TopNEntity> {
-        Vec::new()
+    ) -> Result<Vec<TopNEntity>> {
+        let service = None;
+        metrics_by_id::top(app(ctx), Scope::ServiceInstance, service, &name, top_n, order, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// Instances of a service ranked by a metric.
     async fn get_service_instance_top_n(
         &self,
+        ctx: &Context<'_>,
         service_id: ID,
         name: String,
         top_n: i32,
         duration: Duration,
         order: Order,
-    ) -> Vec<TopNEntity> {
-        Vec::new()
+    ) -> Result<Vec<TopNEntity>> {
+        let service = Some(service_id.as_str());
+        metrics_by_id::top(app(ctx), Scope::ServiceInstance, service, &name, top_n, order, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// Endpoints of all services ranked by a metric.
     async fn get_all_endpoint_top_n(
         &self,
+        ctx: &Context<'_>,
         name: String,
         top_n: i32,
         duration: Duration,
         order: Order,
-    ) -> Vec<TopNEntity> {
-        Vec::new()
+    ) -> Result<Vec<TopNEntity>> {
+        let service = None;
+        metrics_by_id::top(app(ctx), Scope::Endpoint, service, &name, top_n, order, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// Endpoints of a service ranked by a metric.
     async fn get_endpoint_top_n(
         &self,
+        ctx: &Context<'_>,
         service_id: ID,
         name: String,
         top_n: i32,
         duration: Duration,
         order: Order,
-    ) -> Vec<TopNEntity> {
-        Vec::new()
+    ) -> Result<Vec<TopNEntity>> {
+        let service = Some(service_id.as_str());
+        metrics_by_id::top(app(ctx), Scope::Endpoint, service, &name, top_n, order, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 }
 

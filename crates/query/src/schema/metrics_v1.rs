@@ -1,8 +1,12 @@
 //! Metrics by entity id, the oldest form.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use crate::{
+    Error,
+    app::{app, given_id},
+    metrics_by_id,
+};
 
 use super::common::{Duration, IntValues};
 
@@ -13,36 +17,59 @@ pub struct MetricsV1Query;
 #[Object]
 impl MetricsV1Query {
     /// One metric of several entities, mean over the duration.
-    async fn get_values(&self, metric: BatchMetricConditions, duration: Duration) -> Option<IntValues> {
-        Some(IntValues { values: Vec::new() })
+    async fn get_values(
+        &self,
+        ctx: &Context<'_>,
+        metric: BatchMetricConditions,
+        duration: Duration,
+    ) -> Result<Option<IntValues>> {
+        let ids: Vec<&str> = metric.ids.iter().map(|id| id.as_str()).collect();
+        metrics_by_id::means(app(ctx), &metric.name, &ids, &duration).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// One metric of one entity over time.
-    async fn get_linear_int_values(&self, metric: MetricCondition, duration: Duration) -> Option<IntValues> {
-        Some(IntValues { values: Vec::new() })
+    async fn get_linear_int_values(
+        &self,
+        ctx: &Context<'_>,
+        metric: MetricCondition,
+        duration: Duration,
+    ) -> Result<Option<IntValues>> {
+        let id = given_id(metric.id.as_ref());
+        metrics_by_id::linear(app(ctx), &metric.name, id, &duration).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// A labelled metric over time, its first labels.
     async fn get_multiple_linear_int_values(
         &self,
+        ctx: &Context<'_>,
         metric: MetricCondition,
         num_of_linear: i32,
         duration: Duration,
-    ) -> Vec<IntValues> {
-        Vec::new()
+    ) -> Result<Vec<IntValues>> {
+        let positions = 0..usize::try_from(num_of_linear).unwrap_or(0);
+        let id = given_id(metric.id.as_ref());
+        metrics_by_id::linear_by_label(app(ctx), &metric.name, id, positions, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// A labelled metric over time, chosen labels.
     async fn get_subset_of_multiple_linear_int_values(
         &self,
+        ctx: &Context<'_>,
         metric: MetricCondition,
         linear_index: Vec<i32>,
         duration: Duration,
-    ) -> Vec<IntValues> {
-        Vec::new()
+    ) -> Result<Vec<IntValues>> {
+        let positions = linear_index.iter().filter_map(|at| usize::try_from(*at).ok());
+        let id = given_id(metric.id.as_ref());
+        metrics_by_id::linear_by_label(app(ctx), &metric.name, id, positions, &duration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// A histogram over time.
+    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn get_thermodynamic(&self, metric: MetricCondition, duration: Duration) -> Option<Thermodynamic> {
         None
     }

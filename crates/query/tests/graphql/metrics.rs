@@ -278,3 +278,53 @@ async fn a_heat_map_has_a_column_for_each_minute() {
         })
     );
 }
+
+#[tokio::test]
+async fn the_oldest_queries_ask_by_id() {
+    let world = world().await;
+    let query = "query q($d: Duration!, $s: ID!, $n: ID!) { \
+                 getValues(metric: {name: \"service_cpm\", ids: [$s, $n]}, duration: $d) { values { id value isEmptyValue } } \
+                 getLinearIntValues(metric: {name: \"service_cpm\", id: $s}, duration: $d) { values { id value } } \
+                 first: getMultipleLinearIntValues(metric: {name: \"service_percentile\", id: $s}, numOfLinear: 2, duration: $d) { values { value } } \
+                 some: getSubsetOfMultipleLinearIntValues(metric: {name: \"service_percentile\", id: $s}, linearIndex: [4, -1, 9], duration: $d) \
+                 { values { value } } \
+                 unknown: getLinearIntValues(metric: {name: \"x\", id: \"\"}, duration: $d) { values { value isEmptyValue } } \
+                 getServiceTopN(name: \"service_cpm\", topN: 1, order: DES, duration: $d) { name value } \
+                 getEndpointTopN(serviceId: $s, name: \"endpoint_cpm\", topN: 5, order: DES, duration: $d) { id name value } \
+                 getAllEndpointTopN(name: \"endpoint_cpm\", topN: 1, order: ASC, duration: $d) { name value } \
+                 other: getServiceTopN(name: \"endpoint_cpm\", topN: 1, order: DES, duration: $d) { name } }";
+    let (pay, nobody) = (id::service("pay", true), id::service("nobody", true));
+    let endpoint = |name: &str, value: i64| json!({"id": id::endpoint(&pay, name), "name": name, "value": value});
+    assert_eq!(
+        world.ask(query, json!({"d": minutes(0, 1), "s": pay, "n": nobody})).await,
+        json!({
+            "getValues": {"values": [
+                {"id": pay, "value": 4, "isEmptyValue": false}, {"id": nobody, "value": 0, "isEmptyValue": true},
+            ]},
+            "getLinearIntValues": {"values": [
+                {"id": format!("202401151200_{pay}"), "value": 4}, {"id": format!("202401151201_{pay}"), "value": 0},
+            ]},
+            "first": [{"values": [{"value": 90}, {"value": 0}]}, {"values": [{"value": 90}, {"value": 0}]}],
+            "some": [{"values": [{"value": 90}, {"value": 0}]}],
+            "unknown": {"values": [{"value": 0, "isEmptyValue": true}, {"value": 0, "isEmptyValue": true}]},
+            "getServiceTopN": [{"name": "web", "value": 9}],
+            "getEndpointTopN": [endpoint("/b", 8), endpoint("/a", 5)],
+            "getAllEndpointTopN": [{"name": "pay - /a", "value": 5}],
+            "other": [],
+        })
+    );
+}
+
+#[tokio::test]
+async fn more_reads_than_the_store_works_on_at_once_are_answered() {
+    let world = world().await;
+    let one = |n: usize| {
+        format!(
+            "e{n}: execExpression(expression: \"service_cpm + service_resp_time\", entity: $n, duration: $d) {{ type }} "
+        )
+    };
+    let query = format!("query q($n: Entity!, $d: Duration!) {{ {} }}", (0..1_400).map(one).collect::<String>());
+    let data = world.ask(&query, json!({"n": pay(), "d": minutes(0, 3)})).await;
+    assert_eq!(data.as_object().unwrap().len(), 1_400);
+    assert!(data.as_object().unwrap().values().all(|result| result["type"] == "TIME_SERIES_VALUES"));
+}
