@@ -140,3 +140,22 @@ async fn missing_null_and_empty_inputs_are_taken_alike() {
         assert_eq!(answer, r#"{"data":{"queryBasicTraces":{"traces":[]}}}"#);
     }
 }
+
+#[tokio::test]
+async fn tools_read_the_whole_schema_by_introspection() {
+    let kind = "kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }";
+    let query = format!(
+        "query IntrospectionQuery {{ __schema {{ queryType {{ name }} mutationType {{ name }} subscriptionType {{ name }} types {{ ...Full }} \
+         directives {{ name description locations args {{ ...Input }} }} }} }} \
+         fragment Full on __Type {{ kind name description fields(includeDeprecated: true) {{ name description args {{ ...Input }} \
+         type {{ ...Ref }} isDeprecated deprecationReason }} inputFields {{ ...Input }} interfaces {{ ...Ref }} \
+         enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }} possibleTypes {{ ...Ref }} }} \
+         fragment Input on __InputValue {{ name description type {{ ...Ref }} defaultValue }} fragment Ref on __Type {{ {kind} }}"
+    );
+    let (_, answer) = ask(&query, json!({})).await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["errors"], Value::Null);
+    let types = answer["data"]["__schema"]["types"].as_array().unwrap();
+    let alarms = types.iter().find(|kind| kind["name"] == "AlarmQueryCondition").unwrap();
+    assert_eq!(alarms["inputFields"].as_array().unwrap().len(), 7);
+}
