@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::{UnixMillis, Zone};
@@ -9,6 +10,7 @@ use prost::Message as _;
 use proto::v3::{SegmentObject, SpanLayer, SpanObject, SpanType};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::now;
 use crate::server::Server;
@@ -18,6 +20,8 @@ use crate::wire::Grpc;
 pub const COLLECT: &str = "/skywalking.v3.TraceSegmentReportService/collect";
 /// How many segments go into one stream, as an agent's do.
 const PER_STREAM: usize = 25;
+/// Time between the streams of one sender: a load, and not all that the machine can do.
+const BETWEEN_STREAMS: Duration = Duration::from_millis(10);
 /// The most entries the server gives at once.
 const PAGE: usize = 5_000;
 
@@ -92,7 +96,10 @@ impl Load {
 
 /// Streams until the server refuses one: that is when it goes away.
 async fn send_on(grpc: &Grpc, service: &str, prefix: &str, acknowledged: &Mutex<BTreeSet<String>>) {
+    let mut pace = interval(BETWEEN_STREAMS);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for n in 0usize.. {
+        pace.tick().await;
         let ids: Vec<String> = (0..PER_STREAM).map(|i| format!("{prefix}.{n}.{i}")).collect();
         let start = now();
         let bodies: Vec<Bytes> = ids.iter().map(|id| segment(service, id, start).encode_to_vec().into()).collect();

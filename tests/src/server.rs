@@ -167,6 +167,15 @@ impl Server {
         Some(Metrics::parse(&answer.error_for_status().ok()?.text().await.ok()?))
     }
 
+    /// Waits until at least `least` elements of `kind` are counted as stored, whatever else is on its way.
+    pub async fn wait_counted(&self, kind: &str, least: u64) {
+        wait_for("elements to be stored", async || match self.metrics().await.stored(kind) {
+            stored if stored >= least => Ok(()),
+            stored => Err(format!("{stored} {kind}s of {least}")),
+        })
+        .await;
+    }
+
     /// Waits until everything accepted is stored and nothing is on its way, and at least `least` elements of `kind` are.
     pub async fn wait_stored(&self, kind: &str, least: u64) -> Metrics {
         wait_for("everything accepted to be stored", async || {
@@ -180,11 +189,11 @@ impl Server {
         .await
     }
 
-    /// Asks it to stop, as an operator does. It goes on until it has drained.
-    pub async fn terminate(&self) {
+    /// Sends it a signal: `TERM` and `INT` ask it to stop, and it goes on until it has drained.
+    pub async fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("`kill` can be started");
-        assert!(sent.success(), "no SIGTERM for {pid}: {sent}");
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await.expect("`kill` can be started");
+        assert!(sent.success(), "no {name} for {pid}: {sent}");
     }
 
     /// Waits until it has ended and all it wrote is read.
@@ -200,7 +209,7 @@ impl Server {
 
     /// Asks it to stop, waits, and checks that it drained and logged no error.
     pub async fn stop(mut self) {
-        self.terminate().await;
+        self.signal("TERM").await;
         let status = self.ended().await;
         assert_eq!(status.code(), Some(0), "the server drained: {status}");
         self.assert_no_errors();
