@@ -72,7 +72,8 @@ async fn the_greeting_tells_each_address_and_an_interrupt_ends_the_server_well()
     let mut server = Server::start(&Settings::memory()).await;
     let told = server.output.lines().join("\n");
     let agents = format!("SW_AGENT_COLLECTOR_BACKEND_SERVICES=localhost:{}", server.grpc.rsplit(':').next().unwrap());
-    for expected in [&server.grpc, &format!("http://{}/graphql", server.http), &server.telemetry, &agents, "memory"] {
+    let graphql = format!("http://{}/graphql", server.http);
+    for expected in [&server.grpc, &graphql, &server.telemetry, &agents, "memory", "open descriptors allowed"] {
         assert!(told.contains(expected), "{expected} is not in:\n{told}");
     }
     for path in ["", "healthcheck", "status/config/ttl", "status/cluster/nodes"] {

@@ -37,7 +37,9 @@ async fn one_request_through_three_services_is_one_trace_with_its_topology_and_m
     trace_is_a_chain(&trace);
     topology_is_a_chain(&server, &back_url, &middle_url).await;
     metrics_count_every_call(&server).await;
-    instances_tell_their_language(&server).await;
+    for (service, language) in [("front", "nodejs"), ("middle", "python"), ("back", "python")] {
+        instance_tells_its_language(&server, service, language).await;
+    }
     logs_belong_to_their_trace(&server, trace[0]["traceId"].as_str().unwrap()).await;
 
     for application in [&front, &middle, &back] {
@@ -49,6 +51,43 @@ async fn one_request_through_three_services_is_one_trace_with_its_topology_and_m
     for application in [front, middle, back] {
         Application::kill(application).await;
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_agent_for_rust_reports_its_trace_and_who_it_is() {
+    let server = Server::start(&Settings::memory()).await;
+    let agent = apps::rust("rusty", &format!("http://{}", server.grpc), &[]).await;
+    assert!(secured::reported(&agent), "{agent:?}");
+    server.wait_stored("segment", 1).await;
+
+    let query = "query($c:TraceQueryCondition){queryTraces(condition:$c){traces{spans{endpointName type peer}}}}";
+    let condition = json!({ "c": {
+        "queryDuration": lately(),
+        "traceState": "ALL",
+        "queryOrder": "BY_START_TIME",
+        "paging": { "pageNum": 1, "pageSize": 10 },
+    }});
+    let data = server.data(query, condition).await;
+    let spans = json!([
+        { "endpointName": "GET:/rust", "type": "Entry", "peer": "" },
+        { "endpointName": "GET:/elsewhere", "type": "Exit", "peer": "elsewhere:80" },
+    ]);
+    assert_eq!(data["queryTraces"]["traces"], json!([{ "spans": spans }]));
+    let query = "query($d:Duration!,$s:ID!){listInstances(duration:$d,serviceId:$s){language attributes{name}}}";
+    let variables = json!({ "d": lately(), "s": id::service("rusty", true) });
+    wait_for("the properties of the instance", async || {
+        let data = server.data(query, variables.clone()).await;
+        let instance = &data["listInstances"][0];
+        let told = instance["attributes"].as_array().into_iter().flatten();
+        let told: BTreeSet<&str> = told.filter_map(|attribute| attribute["name"].as_str()).collect();
+        // The schema has no word for Rust.
+        let all =
+            ["OS Name", "Process No."].iter().all(|name| told.contains(name)) && instance["language"] == "UNKNOWN";
+        if all { Ok(()) } else { Err(data.to_string()) }
+    })
+    .await;
+    assert_eq!(server.metrics().await.count("skylark_refused_total", &[]), 0);
     server.stop().await;
 }
 
@@ -171,17 +210,15 @@ async fn single(server: &Server, expression: &str, entity: &Value) -> Option<u64
     result["results"][0]["values"][0]["value"].as_str().and_then(|text| text.parse().ok())
 }
 
-async fn instances_tell_their_language(server: &Server) {
+async fn instance_tells_its_language(server: &Server, service: &str, language: &str) {
     let query = "query($d:Duration!,$s:ID!){listInstances(duration:$d,serviceId:$s){name language}}";
-    for (service, language) in [("front", "nodejs"), ("middle", "python"), ("back", "python")] {
-        let variables = json!({ "d": lately(), "s": id::service(service, true) });
-        let expected = json!([{ "name": format!("{service}-1"), "language": language.to_uppercase() }]);
-        wait_for("an instance and its language", async || {
-            let data = server.data(query, variables.clone()).await;
-            if data["listInstances"] == expected { Ok(()) } else { Err(data.to_string()) }
-        })
-        .await;
-    }
+    let variables = json!({ "d": lately(), "s": id::service(service, true) });
+    let expected = json!([{ "name": format!("{service}-1"), "language": language.to_uppercase() }]);
+    wait_for("an instance and its language", async || {
+        let data = server.data(query, variables.clone()).await;
+        if data["listInstances"] == expected { Ok(()) } else { Err(data.to_string()) }
+    })
+    .await;
 }
 
 async fn logs_belong_to_their_trace(server: &Server, trace_id: &str) {

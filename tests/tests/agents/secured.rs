@@ -9,7 +9,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::apps;
 
-fn reported(agent: &Ended) -> bool {
+/// Whether the agent for Rust ended content.
+pub(crate) fn reported(agent: &Ended) -> bool {
     agent.status.success() && agent.stdout.contains("reported") && agent.stderr.is_empty()
 }
 
@@ -29,6 +30,14 @@ async fn an_agent_with_the_token_reports_and_one_with_another_is_refused() {
     let agent = apps::rust("known", &url, &[("APP_TOKEN", "s3cret")]).await;
     assert!(reported(&agent), "{agent:?}");
     server.wait_stored("segment", 1).await;
+
+    // No agent sends it over HTTP yet; a gateway that reports for others may.
+    let heartbeat = |token: &str| {
+        let request = reqwest::Client::new().post(format!("http://{}/v3/management/keepAlive", server.http));
+        request.header("authentication", token).body(r#"{"service":"known","serviceInstance":"known-1"}"#).send()
+    };
+    assert_eq!(heartbeat("guess").await.unwrap().status(), 401);
+    assert_eq!(heartbeat("s3cret").await.unwrap().status(), 200);
 
     let mut app = apps::python("known", &server.grpc, &[("SW_AGENT_AUTHENTICATION", "s3cret")]);
     reqwest::get(format!("http://127.0.0.1:{}/work", app.port().await)).await.unwrap();

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let manager = Manager::new(service.clone(), format!("{service}-1"), reporter.clone());
     let mut properties = Properties::default();
-    properties.insert(Properties::KEY_LANGUAGE, "rust");
+    properties.insert_os_info();
     manager.report_properties(properties);
     manager.keep_alive();
 
