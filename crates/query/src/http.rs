@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response, ServerError, Variables};
+use async_graphql::{Request, Response, ServerError, Value, Variables};
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use crate::{Config, Schema, limits};
+use crate::{Config, Schema, key_order, limits};
 
 /// The query side's HTTP routes: `POST /graphql` with `{"query", "variables", "operationName"}` in JSON.
 ///
@@ -64,9 +64,16 @@ async fn execute(service: &Service, wire: Wire) -> Response {
     };
     let mut request = Request::new(wire.query).variables(wire.variables.unwrap_or_default());
     request.operation_name = wire.operation_name.filter(|name| !name.is_empty());
-    request.set_parsed_query(document);
+    let operation = request.operation_name.clone();
+    request.set_parsed_query(document.clone());
     match tokio::time::timeout(service.config.timeout(), service.schema.execute(request)).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            // Only a document that was found valid has data that is an object.
+            if matches!(response.data, Value::Object(_)) {
+                key_order::restore(&mut response.data, &document, operation.as_deref());
+            }
+            response
+        }
         Err(_) => {
             let message = format!("the query took longer than {} s", service.config.timeout_seconds);
             Response::from_errors(vec![ServerError::new(message, None)])

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod hierarchy;
 mod http;
+mod key_order;
 mod limits;
 mod log;
 mod menu;
