@@ -124,7 +124,8 @@ pub(crate) async fn read_values(
     Ok(wire::MetricsValues { label: None, values: Some(asked.int_values(app, &numbers)) })
 }
 
-/// A labelled metric over time: one series for each label, in the order asked for.
+/// A labelled metric over time: one series for each label, in the order asked for. Where none is named (clients send one
+/// empty label then), every label that has a value, as `{p=50}`.
 pub(crate) async fn read_labelled(
     app: &App,
     condition: &wire::MetricsCondition,
@@ -136,14 +137,20 @@ pub(crate) async fn read_labelled(
         Ok((def, entity)) => metrics::series(app, def, entity, &asked.range, &asked.buckets).await?,
         Err(_) => Vec::new(),
     };
+    let numbers = |row: &mqe::Series| -> Vec<Option<i64>> { row.values.iter().map(|value| value.map(whole)).collect() };
+    if asked.of.is_ok() && labels.iter().all(|label| label.trim().is_empty()) {
+        let of_row = |row: &mqe::Series| {
+            let labels: Vec<String> = row.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let values = Some(asked.int_values(app, &numbers(row)));
+            wire::MetricsValues { label: Some(format!("{{{}}}", labels.join(","))), values }
+        };
+        return Ok(rows.iter().map(of_row).collect());
+    }
     let of_label = |label: &String| {
         // `50` and `{p=50}` name the same series.
         let is_it = |(key, value): &(String, String)| value == label || *label == format!("{{{key}={value}}}");
         let row = rows.iter().find(|row| row.labels.iter().any(is_it));
-        let numbers: Vec<Option<i64>> = match row {
-            Some(row) => row.values.iter().map(|value| value.map(whole)).collect(),
-            None => vec![None; asked.buckets.len()],
-        };
+        let numbers = row.map_or_else(|| vec![None; asked.buckets.len()], numbers);
         wire::MetricsValues { label: Some(label.clone()), values: Some(asked.int_values(app, &numbers)) }
     };
     Ok(labels.iter().map(of_label).collect())

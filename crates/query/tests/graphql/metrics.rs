@@ -224,14 +224,30 @@ async fn the_older_queries_read_values_and_series() {
             })
         );
     }
-    let query = "query q($c: MetricsCondition!, $d: Duration!) { readLabeledMetricsValues(condition: $c, labels: [\"50\", \"{p=99}\", \"7\"], duration: $d) \
+}
+
+#[tokio::test]
+async fn labelled_metrics_are_read_by_label() {
+    let world = world().await;
+    let query = "query q($c: MetricsCondition!, $l: [String!]!, $d: Duration!) { readLabeledMetricsValues(condition: $c, labels: $l, duration: $d) \
                  { label values { values { value isEmptyValue } } } }";
-    let condition = json!({"name": "service_percentile", "entity": pay()});
+    let ask = async |name: &str, labels: &[&str]| {
+        let condition = json!({"name": name, "entity": pay()});
+        world.ask(query, json!({"c": condition, "l": labels, "d": minutes(0, 0)})).await["readLabeledMetricsValues"]
+            .take()
+    };
     let series = |label: &str, value: i64, is_empty: bool| json!({"label": label, "values": {"values": [{"value": value, "isEmptyValue": is_empty}]}});
+    let percentiles = "service_percentile";
     assert_eq!(
-        world.ask(query, json!({"c": condition, "d": minutes(0, 0)})).await["readLabeledMetricsValues"],
+        ask(percentiles, &["50", "{p=99}", "7"]).await,
         json!([series("50", 90, false), series("{p=99}", 90, false), series("7", 0, true)])
     );
+    let all: Vec<Value> = ["50", "75", "90", "95", "99"].map(|p| series(&format!("{{p={p}}}"), 90, false)).into();
+    // The command line client sends one empty label where none was asked for.
+    for labels in [&[""] as &[&str], &[]] {
+        assert_eq!(ask(percentiles, labels).await, json!(all));
+    }
+    assert_eq!(ask("none", &[""]).await, json!([series("", 0, true)]));
 }
 
 #[tokio::test]
