@@ -25,7 +25,7 @@ use crate::{
 /// Most reports that are looked through for one page.
 const MAX_REPORTS: usize = 20_000;
 
-/// A page of events by their start, the last first unless asked otherwise.
+/// A page of events by their start (their end where only that was reported), the last first unless asked otherwise.
 ///
 /// # Errors
 /// When neither a time nor a uuid is given, or the time is malformed.
@@ -44,10 +44,15 @@ pub(crate) async fn list(app: &App, condition: &wire::EventQueryCondition) -> Re
     let all = if matching.is_empty() { Vec::new() } else { reports(app, vec![of_them], None).await? };
     let mut events = merge(&all);
     match condition.order {
-        Some(WireOrder::Asc) => events.sort_by(|a, b| (a.start_time, &a.uuid).cmp(&(b.start_time, &b.uuid))),
-        Some(WireOrder::Des) | None => events.sort_by(|a, b| (b.start_time, &a.uuid).cmp(&(a.start_time, &b.uuid))),
+        Some(WireOrder::Asc) => events.sort_by(|a, b| (when(a), &a.uuid).cmp(&(when(b), &b.uuid))),
+        Some(WireOrder::Des) | None => events.sort_by(|a, b| (when(b), &a.uuid).cmp(&(when(a), &b.uuid))),
     }
     Ok(wire::Events { events: Page::of(&condition.paging).cut(events) })
+}
+
+/// When an event is listed.
+fn when(event: &Event) -> i64 {
+    Some(event.start_time.0).filter(|start| *start > 0).or(event.end_time.map(|end| end.0)).unwrap_or(0)
 }
 
 async fn reports(

@@ -187,6 +187,24 @@ async fn reports_of_one_event_are_one_event() {
 }
 
 #[tokio::test]
+async fn an_event_without_a_start_is_listed_at_its_end() {
+    let world = World::new();
+    world
+        .records(vec![
+            event("early", "Start", v3::Type::Normal, (1_000, 0), "", None),
+            event("ended", "Start", v3::Type::Normal, (0, 40_000), "", None),
+            event("late", "Start", v3::Type::Normal, (70_000, 0), "", None),
+        ])
+        .await;
+    let query = "query q($c: EventQueryCondition) { queryEvents(condition: $c) { events { uuid } } }";
+    for (order, expected) in [("ASC", ["early", "ended", "late"]), ("DES", ["late", "ended", "early"])] {
+        let condition = json!({"time": minutes(0, 1), "order": order, "paging": {"pageSize": 10}});
+        let data = world.ask(query, json!({"c": condition})).await;
+        assert_eq!(data["queryEvents"]["events"], json!(expected.map(|uuid| json!({"uuid": uuid}))), "{order}");
+    }
+}
+
+#[tokio::test]
 async fn areas_that_nothing_fills_yet_answer_empty() {
     let world = World::new();
     let query = "query q($d: Duration!) { getAlarm(duration: $d, paging: {pageSize: 1}) { msgs { id } } \
