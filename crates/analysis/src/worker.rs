@@ -29,6 +29,8 @@ pub const DELTA_LINGER: Duration = Duration::from_millis(100);
 pub const DELTA_ROWS: usize = 20_000;
 /// Elements derived between two awaits: each takes some ten microseconds.
 const CHUNK: usize = 16;
+/// How long a worker that has emptied its queue leaves it alone: being woken for each element costs more than deriving it.
+const REST: Duration = Duration::from_millis(5);
 /// What a record weighs beside its body.
 const RECORD_OVERHEAD: usize = 256;
 
@@ -63,6 +65,7 @@ pub async fn run(worker: Worker) -> Elements {
         batch: RecordBatch::default(),
         batch_bytes: 0,
         batch_due: Instant::now(),
+        rest: None,
     };
     match task.run().await {
         Ok(()) => Elements::default(),
@@ -78,6 +81,7 @@ struct Task {
     batch: RecordBatch,
     batch_bytes: usize,
     batch_due: Instant,
+    rest: Option<Instant>,
 }
 
 impl Task {
@@ -88,7 +92,8 @@ impl Task {
                 biased;
                 () = sleep_until(self.batch_due), if !self.batch.records.is_empty() => self.hand_in().await?,
                 () = sleep_until(self.delta_due), if !self.delta.is_empty() => self.hand_over().await?,
-                n = self.worker.ingest.recv_many(&mut elements, CHUNK) => {
+                () = sleep_until(self.rest.unwrap_or(self.batch_due)), if self.rest.is_some() => self.rest = None,
+                n = self.worker.ingest.recv_many(&mut elements, CHUNK), if self.rest.is_none() => {
                     if n == 0 {
                         break;
                     }
@@ -98,6 +103,8 @@ impl Task {
                     }
                     if n == CHUNK {
                         tokio::task::yield_now().await;
+                    } else {
+                        self.rest = Some(Instant::now() + REST);
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! `skylark`: the observability server in one binary.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -77,7 +78,10 @@ fn say(text: &str) -> ExitCode {
 
 fn start_logs(config: &Config) {
     let filter = EnvFilter::try_new(&config.server.log_level).expect("validated with the configuration");
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match config.server.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -84,10 +84,11 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, %peer, "cannot set TCP_NODELAY");
     }
+    // Boxed, so that a connection weighs what it is and not what the largest kind of connection would be.
     match tls {
-        None => http(stream, peer, router, watcher).await,
-        Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, peer, router, watcher).await,
+        None => Box::pin(http(stream, peer, router, watcher)).await,
+        Some(tls) => match Box::pin(tokio::time::timeout(HANDSHAKE, tls.accept(stream))).await {
+            Ok(Ok(stream)) => Box::pin(http(stream, peer, router, watcher)).await,
             Ok(Err(error)) => debug!(%error, %peer, "TLS handshake failed"),
             Err(_) => debug!(%peer, "TLS handshake took too long"),
         },

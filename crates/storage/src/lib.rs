@@ -1,7 +1,7 @@
 //! The store: one contract, several places to keep data in.
 //!
 //! [`Store`] is the only trait of the system. Rows merge on read, records are appended, items are swapped; a backend knows field
-//! types and never what a kind is for. The conformance suite in [`testing`] is the contract in executable form.
+//! types and never what a kind is for. The conformance suite in `testing` is the contract in executable form.
 
 use std::sync::Arc;
 

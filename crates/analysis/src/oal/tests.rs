@@ -223,7 +223,7 @@ fn mistakes_are_told_with_their_place() {
         "/* a = 1;",
         "a = from(Service.*).cpm() ä",
         "disable();",
-        "a = ",
+        "a =",
     ];
     let told = table.iter().map(|text| {
         let errors = read([("x.oal", *text)]).unwrap_err();
@@ -294,7 +294,7 @@ fn mistakes_are_told_with_their_place() {
             x.oal:1:27: expected a name, a number, a text or a sign, found `ä`
         disable();
             x.oal:1:9: expected the name of what is disabled, found `)`
-        a = 
+        a =
             x.oal:1:5: expected `from`, found the end of the file
     "#]].assert_eq(&told.collect::<String>());
 }
