@@ -7,6 +7,9 @@ pub const MAX_KEYS: usize = 4_096;
 /// Where the counts of keys beyond [`MAX_KEYS`] go.
 pub const OVERFLOW_KEY: i32 = i32::MAX;
 
+/// Up to here keys are added one by one when histograms merge: a second of one endpoint has a few, its day has hundreds.
+const FEW_KEYS: usize = 8;
+
 /// Counts by key, ascending by key, each key once. Merging adds counts.
 ///
 /// Over [`MAX_KEYS`] the smallest keys stay and the rest is folded into [`OVERFLOW_KEY`]; "the first that came" would make the
@@ -28,6 +31,9 @@ impl Buckets {
 
     /// Adds the other's counts to this one's.
     pub fn merge(&mut self, other: &Buckets) {
+        if other.len() <= FEW_KEYS {
+            return other.iter().for_each(|(key, n)| self.add(key, n));
+        }
         let mut merged = Vec::with_capacity(self.0.len().max(other.0.len()));
         let (mut a, mut b) = (self.0.iter().peekable(), other.0.iter().peekable());
         loop {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -34,7 +34,6 @@ pub struct Ingest(Arc<Inner>);
 
 struct Inner {
     queues: RwLock<Option<Queues>>,
-    turn: AtomicUsize,
     budget: Arc<Budget>,
     ledger: Arc<Ledger>,
     clock: Clock,
@@ -48,7 +47,8 @@ struct Inner {
 }
 
 impl Ingest {
-    /// A door to `queues`, one for each worker; elements go round robin, and to the next one where one is full.
+    /// A door to `queues`, one for each worker. Elements of one service go to one of them, so that its rows are merged before they
+    /// leave the worker, and to the next one where that is full: which worker takes an element never changes an answer.
     ///
     /// Panics where `queues` is empty: there would be nowhere to put anything.
     pub fn new(config: &Config, queues: Vec<mpsc::Sender<Envelope>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
@@ -57,7 +57,6 @@ impl Ingest {
         let unary = Duration::from_millis(config.unary_wait_millis);
         Ingest(Arc::new(Inner {
             queues: RwLock::new(Some(queues.into())),
-            turn: AtomicUsize::new(0),
             budget: Arc::new(Budget::new(config.budget_bytes, unary, message_time)),
             ledger,
             clock,
@@ -147,16 +146,22 @@ impl Ingest {
         patience: Patience,
     ) -> Result<(), Fault> {
         let queues = self.0.queues.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Fault::Closing)?;
-        let room = self.room(&queues, patience).await?;
+        let service = service(&telemetry);
+        let room = self.room(&queues, service, patience).await?;
         let received = self.now();
-        self.0.reporters.saw(service(&telemetry), protocol, received);
+        self.0.reporters.saw(service, protocol, received);
         self.0.ledger.accept(telemetry.signal());
         room.send(Envelope { telemetry, permit: held.into_permit(), received });
         Ok(())
     }
 
-    async fn room<'a>(&self, queues: &'a Queues, patience: Patience) -> Result<mpsc::Permit<'a, Envelope>, Fault> {
-        let first = self.0.turn.fetch_add(1, Ordering::Relaxed) % queues.len();
+    async fn room<'a>(
+        &self,
+        queues: &'a Queues,
+        service: &str,
+        patience: Patience,
+    ) -> Result<mpsc::Permit<'a, Envelope>, Fault> {
+        let first = queue_of(service, queues.len());
         let from_first = queues.iter().cycle().skip(first).take(queues.len());
         for queue in from_first {
             if let Ok(room) = queue.try_reserve() {
@@ -171,6 +176,12 @@ impl Ingest {
         };
         room.map_err(|_| Fault::Closing)
     }
+}
+
+fn queue_of(service: &str, queues: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    service.hash(&mut hasher);
+    usize::try_from(hasher.finish() % (queues as u64)).unwrap_or(0)
 }
 
 fn service(telemetry: &Telemetry) -> &str {

@@ -168,3 +168,67 @@ fn early(ended: Result<&'static str, JoinError>) -> anyhow::Error {
         Err(error) => anyhow!("a task failed: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::ledger::{Reason, Stage};
+    use storage::memory::Memory;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn tasks(ledger: &Arc<Ledger>) -> Tasks {
+        Tasks::new(Arc::new(Memory::new()), Arc::clone(ledger), Duration::from_secs(25))
+    }
+
+    async fn until(mut told: watch::Receiver<bool>) {
+        told.wait_for(|told| *told).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everything_ends_in_order_and_what_was_accepted_is_stored() {
+        let ledger = Arc::new(Ledger::default());
+        let mut tasks = tasks(&ledger);
+        let (sender, mut elements) = mpsc::channel(4);
+        let (stop, accepted) = (tasks.stop(), Arc::clone(&ledger));
+        tasks.edge("listener", async move {
+            until(stop).await;
+            accepted.accept(Signal::Segment);
+            sender.send(()).await.unwrap();
+        });
+        let stored = Arc::clone(&ledger);
+        tasks.core("writer", async move {
+            while elements.recv().await.is_some() {
+                stored.store(Signal::Segment, 1);
+            }
+        });
+        tasks.run(async {}).await.unwrap();
+        assert_eq!((ledger.stored(Signal::Segment), ledger.in_flight(Signal::Segment)), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_stays_away_costs_the_deadline_and_is_told() {
+        let ledger = Arc::new(Ledger::default());
+        let mut tasks = tasks(&ledger);
+        ledger.accept(Signal::Segment);
+        ledger.accept(Signal::Log);
+        let (give_up, counted) = (tasks.give_up(), Arc::clone(&ledger));
+        tasks.core("writer", async move {
+            until(give_up).await;
+            counted.refuse(Stage::Store, Signal::Segment, Reason::Shutdown, 1);
+        });
+        let begun = tokio::time::Instant::now();
+        let error = tasks.run(async {}).await.unwrap_err().to_string();
+        assert_eq!(error, "the stop took longer than 25 s; 2 accepted elements are lost");
+        assert_eq!(begun.elapsed(), Duration::from_secs(25));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_core_task_that_fails_ends_the_server() {
+        let ledger = Arc::new(Ledger::default());
+        let mut tasks = tasks(&ledger);
+        tasks.core("rollup", async { panic!("a bug") });
+        let error = tasks.run(std::future::pending()).await.unwrap_err().to_string();
+        assert!(error.contains("a task failed") && error.contains("a bug"), "{error}");
+    }
+}
