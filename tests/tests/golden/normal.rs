@@ -1,6 +1,7 @@
 //! The form in which recorded answers are kept: times relative to a base, lists without an order of their own sorted.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use model::{UnixMillis, Zone};
 use serde_json::{Map, Value};
@@ -114,7 +115,9 @@ fn sorted(value: Value, field: &str) -> Value {
                 let value = if ranked && key == "results" { ties_sorted(value) } else { value };
                 (key, value)
             });
-            Value::Object(members.collect::<Map<_, _>>())
+            // By key: lists are ordered by their JSON text, and ours name the members in the order of the question.
+            let members: BTreeMap<String, Value> = members.collect();
+            Value::Object(members.into_iter().collect::<Map<_, _>>())
         }
         Value::Array(list) => {
             let mut list: Vec<Value> = list.into_iter().map(|value| sorted(value, field)).collect();

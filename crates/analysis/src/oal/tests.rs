@@ -295,7 +295,7 @@ fn mistakes_are_told_with_their_place() {
         disable();
             x.oal:1:9: expected the name of what is disabled, found `)`
         a =
-            x.oal:1:5: expected `from`, found the end of the file
+            x.oal:1:4: expected `from`, found the end of the file
     "#]].assert_eq(&told.collect::<String>());
 }
 
