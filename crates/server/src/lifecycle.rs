@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use model::ledger::Ledger;
+use model::ledger::{Ledger, Reason, Stage};
 use model::telemetry::Signal;
 use receiver::Ingest;
 use storage::SharedStore;
@@ -146,8 +146,11 @@ impl Tasks {
         let counted = async { while self.core.join_next().await.is_some() {} };
         // Whether it came in time or not: what is not counted by then is in flight still, and told below.
         drop(tokio::time::timeout(COUNTING, counted).await);
-        let deadline = self.deadline.as_secs();
-        Err(anyhow!("the stop took longer than {deadline} s; {} accepted elements are lost", self.lost()))
+        let (deadline, rows) = (self.deadline.as_secs(), self.ledger.rows_refused(Reason::Shutdown));
+        Err(anyhow!(
+            "the stop took longer than {deadline} s; lost: {} accepted elements, {rows} rows of totals",
+            self.lost()
+        ))
     }
 
     fn unstored(&self) -> u64 {
@@ -155,7 +158,6 @@ impl Tasks {
     }
 
     fn lost(&self) -> u64 {
-        use model::ledger::{Reason, Stage};
         let refused: u64 =
             Signal::ALL.into_iter().map(|s| self.ledger.refused(Stage::Store, s, Reason::Shutdown)).sum();
         refused + self.unstored()
@@ -171,7 +173,6 @@ fn early(ended: Result<&'static str, JoinError>) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use model::ledger::{Reason, Stage};
     use storage::memory::Memory;
     use tokio::sync::mpsc;
 
@@ -219,7 +220,7 @@ mod tests {
         });
         let begun = tokio::time::Instant::now();
         let error = tasks.run(async {}).await.unwrap_err().to_string();
-        assert_eq!(error, "the stop took longer than 25 s; 2 accepted elements are lost");
+        assert_eq!(error, "the stop took longer than 25 s; lost: 2 accepted elements, 0 rows of totals");
         assert_eq!(begun.elapsed(), Duration::from_secs(25));
     }
 

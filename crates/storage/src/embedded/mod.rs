@@ -25,8 +25,8 @@ mod rows;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -102,6 +102,8 @@ struct Inner {
     rows: Rows,
     records: [Records; RecordKind::ALL.len()],
     row_commits: Commits,
+    /// Why the last flush of rows failed.
+    rows_failing: Mutex<Option<String>>,
     item_commits: Commits,
     cpu: Arc<Cpu>,
     closed: AtomicBool,
@@ -128,6 +130,7 @@ impl Embedded {
             rows,
             records: [segment?, log?, event?],
             row_commits: Commits::default(),
+            rows_failing: Mutex::default(),
             item_commits: Commits::default(),
             cpu,
             closed: AtomicBool::new(false),
@@ -159,9 +162,11 @@ impl Embedded {
         }
         self.blocking(move |inner| {
             let begun = Instant::now();
-            let refused = inner.rows.write(prepared)?;
+            let written = inner.rows.write(prepared);
+            let failing = written.as_ref().err().map(ToString::to_string);
+            *inner.rows_failing.lock().unwrap_or_else(PoisonError::into_inner) = failing;
             inner.row_commits.add(begun.elapsed());
-            Ok(refused)
+            written
         })
         .await
     }
@@ -211,6 +216,9 @@ impl Inner {
         }
         if let Some(failing) = self.records.iter().find_map(Records::failing) {
             return Health { ok: false, detail: format!("records cannot be committed: {failing}") };
+        }
+        if let Some(failing) = self.rows_failing.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            return Health { ok: false, detail: format!("metrics cannot be written: {failing}") };
         }
         let mut damages = self.rows.damages();
         damages.extend(self.records.iter().flat_map(Records::damages));

@@ -135,10 +135,13 @@ async fn a_row_commit_that_fails_is_said_and_works_when_tried_again() {
             failing.times(moment, 1);
             let written = store.write(&batch(2 + tries, 20)).await;
             assert!(matches!(written, Err(StoreError::Unavailable(_))), "{moment}");
+            let health = store.health().await;
+            assert!(!health.ok && health.detail.starts_with("metrics cannot be written: "), "{health:?}");
             let count = count_of(&store, "a", 5).await;
             assert!(count == Some(20) || moment == "rows.commit" && count == Some(10), "{moment} {count:?}");
         }
         store.write(&batch(9, 30)).await.unwrap();
+        assert!(store.health().await.ok);
         store.close().await.unwrap();
         assert_eq!(count_of(&folder.open(), "a", 5).await, Some(30), "{moment}");
     }
