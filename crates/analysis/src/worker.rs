@@ -16,8 +16,6 @@ use crate::context::Context;
 use crate::delta::Delta;
 use crate::derive::derive;
 
-/// Elements that may wait for a worker.
-pub const INGEST_QUEUE: usize = 4_096;
 /// How old the first record of a batch gets before the batch is handed in. A trace is to be seen within a second, and the embedded
 /// store takes half of it until it commits.
 pub const RECORDS_AFTER: Duration = Duration::from_millis(100);
@@ -29,8 +27,6 @@ pub const DELTA_LINGER: Duration = Duration::from_millis(100);
 pub const DELTA_ROWS: usize = 20_000;
 /// Elements derived between two awaits: each takes some ten microseconds.
 const CHUNK: usize = 16;
-/// How long a worker that has emptied its queue leaves it alone: being woken for each element costs more than deriving it.
-const REST: Duration = Duration::from_millis(5);
 /// What a record weighs beside its body.
 const RECORD_OVERHEAD: usize = 256;
 
@@ -65,7 +61,6 @@ pub async fn run(worker: Worker) -> Elements {
         batch: RecordBatch::default(),
         batch_bytes: 0,
         batch_due: Instant::now(),
-        rest: None,
     };
     match task.run().await {
         Ok(()) => Elements::default(),
@@ -81,7 +76,6 @@ struct Task {
     batch: RecordBatch,
     batch_bytes: usize,
     batch_due: Instant,
-    rest: Option<Instant>,
 }
 
 impl Task {
@@ -92,8 +86,7 @@ impl Task {
                 biased;
                 () = sleep_until(self.batch_due), if !self.batch.records.is_empty() => self.hand_in().await?,
                 () = sleep_until(self.delta_due), if !self.delta.is_empty() => self.hand_over().await?,
-                () = sleep_until(self.rest.unwrap_or(self.batch_due)), if self.rest.is_some() => self.rest = None,
-                n = self.worker.ingest.recv_many(&mut elements, CHUNK), if self.rest.is_none() => {
+                n = self.worker.ingest.recv_many(&mut elements, CHUNK) => {
                     if n == 0 {
                         break;
                     }
@@ -103,8 +96,6 @@ impl Task {
                     }
                     if n == CHUNK {
                         tokio::task::yield_now().await;
-                    } else {
-                        self.rest = Some(Instant::now() + REST);
                     }
                 }
             }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use analysis::alias;
 use analysis::delta::Delta;
 use analysis::rollup::{self, Limits, Rollup};
-use analysis::worker::INGEST_QUEUE;
 use model::ledger::{Ledger, Reason};
 use model::segment::Span;
 use model::telemetry::{KeepAlive, Signal, Telemetry};
@@ -21,7 +20,7 @@ use testkit::segments::{caller, entry, exit, segment};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::node::{Node, Surroundings};
+use crate::node::{INGEST_QUEUE, Node, Surroundings};
 use crate::reference::stored;
 use crate::world::{context, metrics};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use analysis::alias;
 use analysis::context::Context;
 use analysis::rollup::{self, DELTAS_PER_WORKER, Rollup};
-use analysis::worker::{self, INGEST_QUEUE, Worker};
+use analysis::worker::{self, Worker};
 use model::ledger::Ledger;
 use model::permit::Permit;
 use model::telemetry::{Envelope, Signal, Telemetry};
@@ -17,6 +17,9 @@ use storage::writer::writer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+/// Elements that may wait for a worker, as the receiver's default has it.
+pub(crate) const INGEST_QUEUE: usize = 4_096;
 
 /// What all nodes of a world share.
 #[derive(Clone)]
