@@ -11,9 +11,9 @@ use storage::{Condition, Order, RecordOrder, RecordQuery, Test};
 
 use crate::{
     Error,
-    app::{App, given, given_id},
+    app::{App, given},
     duration, metadata,
-    page::{Page, equal, tagged},
+    page::{Page, equal, of_entities, tagged},
     schema::{
         common::{ContentType, KeyValue, Log, Logs, Long, Order as WireOrder},
         log as wire,
@@ -66,19 +66,8 @@ pub(crate) fn by_name(condition: wire::LogQueryConditionByName) -> wire::LogQuer
 }
 
 fn conditions(condition: &wire::LogQueryCondition) -> Result<Vec<Condition>, Error> {
-    let mut conditions = Vec::new();
-    if let Some(id) = given_id(condition.service_id.as_ref()) {
-        id::parse_service(id)?;
-        conditions.push(equal(field::SERVICE, id));
-    }
-    if let Some(id) = given_id(condition.service_instance_id.as_ref()) {
-        id::parse_instance(id)?;
-        conditions.push(equal(field::INSTANCE, id));
-    }
-    if let Some(id) = given_id(condition.endpoint_id.as_ref()) {
-        id::parse_endpoint(id)?;
-        conditions.push(equal(field::ENDPOINT, id));
-    }
+    let ids = [&condition.service_id, &condition.service_instance_id, &condition.endpoint_id];
+    let mut conditions = of_entities([field::SERVICE, field::INSTANCE, field::ENDPOINT], ids)?;
     if let Some(trace) = &condition.related_trace {
         conditions.extend(given(Some(&trace.trace_id)).map(|id| equal(field::TRACE_ID, id)));
         conditions.extend(given(trace.segment_id.as_deref()).map(|id| equal(field::SEGMENT_ID, id)));

@@ -1,9 +1,10 @@
 //! Pages of lists, and conditions on fields that several lists share.
 
-use model::{ByteString, record::FieldValue};
+use async_graphql::ID;
+use model::{ByteString, id, record::FieldValue};
 use storage::{Condition, Test};
 
-use crate::schema::common::Pagination;
+use crate::{Error, app::given_id, schema::common::Pagination};
 
 /// Most entries of one page. The greatest that a UI asks for is 501.
 const MAX_PAGE: usize = 5_000;
@@ -32,6 +33,19 @@ impl Page {
 /// The field is this text.
 pub(crate) fn equal(field: usize, text: &str) -> Condition {
     Condition { field, test: Test::Equal(FieldValue::Text(ByteString::from(text))), negate: false }
+}
+
+/// The service, instance and endpoint that are named, each in its field.
+///
+/// # Errors
+/// When an id is malformed.
+pub(crate) fn of_entities(fields: [usize; 3], ids: [&Option<ID>; 3]) -> Result<Vec<Condition>, Error> {
+    let [service, instance, endpoint] = ids.map(|id| given_id(id.as_ref()));
+    service.map(id::parse_service).transpose()?;
+    instance.map(id::parse_instance).transpose()?;
+    endpoint.map(id::parse_endpoint).transpose()?;
+    let named = fields.into_iter().zip([service, instance, endpoint]);
+    Ok(named.filter_map(|(field, id)| Some(equal(field, id?))).collect())
 }
 
 /// The field holds this tag. A tag without a value is looked for with an empty one.

@@ -15,10 +15,10 @@ use storage::{Condition, Order, RecordOrder, RecordQuery, Test};
 
 use crate::{
     Components, Error,
-    app::{App, given, given_id},
+    app::{App, given},
     duration::{self, Range},
     metadata,
-    page::{Page, equal, tagged},
+    page::{Page, equal, of_entities, tagged},
     schema::{
         common::{KeyValue, LogEntity, Long, Ref, RefType},
         trace as wire,
@@ -109,19 +109,8 @@ fn segment_query(
     offset: usize,
     limit: usize,
 ) -> Result<RecordQuery, Error> {
-    let mut conditions = Vec::new();
-    if let Some(id) = given_id(condition.service_id.as_ref()) {
-        id::parse_service(id)?;
-        conditions.push(equal(field::SERVICE, id));
-    }
-    if let Some(id) = given_id(condition.service_instance_id.as_ref()) {
-        id::parse_instance(id)?;
-        conditions.push(equal(field::INSTANCE, id));
-    }
-    if let Some(id) = given_id(condition.endpoint_id.as_ref()) {
-        id::parse_endpoint(id)?;
-        conditions.push(equal(field::ENDPOINT, id));
-    }
+    let ids = [&condition.service_id, &condition.service_instance_id, &condition.endpoint_id];
+    let mut conditions = of_entities([field::SERVICE, field::INSTANCE, field::ENDPOINT], ids)?;
     if let Some(id) = given(condition.trace_id.as_deref()) {
         conditions.push(equal(field::TRACE_ID, id));
     }
