@@ -19,6 +19,9 @@ use crate::fault::Fault;
 use crate::reporters::{Protocol, Reporter, Reporters};
 use crate::wire::segment::Limits;
 
+/// From this many bytes on a sender is believed about how many follow. Who announces much and sends little has reserved nothing.
+pub(crate) const BELIEVED: usize = 1 << 20;
+
 /// Bytes that arrived, with their share of the budget.
 #[derive(Debug)]
 pub(crate) struct Message {

@@ -14,15 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::budget::{Held, Patience};
 use crate::fault::Fault;
 use crate::gunzip::gunzip;
-use crate::ingest::{Ingest, Message};
+use crate::ingest::{BELIEVED, Ingest, Message};
 
 const HEADER: usize = 5;
 /// From this size on a message keeps the buffer it arrived in; smaller ones are copied out, so that a short message that is
 /// kept for long does not keep a buffer full of others.
 const OWN_BUFFER: usize = 64 << 10;
-/// From this much on a message that has begun is believed about its length and gets its whole buffer at once: doubling it would hold
-/// twice the message while it is copied. Who announces much and sends little has reserved nothing.
-const BELIEVED: usize = 1 << 20;
 
 /// Reads the messages of one request.
 pub(super) struct Frames {
@@ -115,6 +112,7 @@ impl Frames {
     /// Moves bytes of the piece to the message that has begun, until that has `len`.
     fn fill(&mut self, len: usize) {
         let missing = len.saturating_sub(self.begun.len()).min(self.piece.len());
+        // Doubling a large buffer would hold it twice while it is copied.
         if self.begun.len() >= BELIEVED && self.begun.capacity() < len {
             self.begun.reserve(len - self.begun.len());
         }

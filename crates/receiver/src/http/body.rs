@@ -3,13 +3,14 @@
 use axum::extract::Request;
 use axum::http::header::CONTENT_ENCODING;
 use bytes::BytesMut;
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::budget::Patience;
 use crate::fault::Fault;
 use crate::gunzip::gunzip;
-use crate::ingest::{Ingest, Message};
+use crate::ingest::{BELIEVED, Ingest, Message};
 
 /// The whole body.
 pub(super) async fn read(request: Request, ingest: &Ingest) -> Result<Message, Fault> {
@@ -30,6 +31,12 @@ pub(super) async fn read(request: Request, ingest: &Ingest) -> Result<Message, F
             return Err(Fault::TooLarge);
         }
         held.grow(piece.len(), Patience::Unary).await?;
+        // Doubling a large buffer would hold it twice while it is copied; an announcement alone reserves nothing.
+        if bytes.len() >= BELIEVED {
+            let rest = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            let room = ingest.max_message_bytes().saturating_sub(bytes.len());
+            bytes.reserve(rest.saturating_add(piece.len()).min(room));
+        }
         bytes.extend_from_slice(&piece);
     }
     let message = Message { bytes: bytes.freeze(), held };
