@@ -14,7 +14,9 @@ use model::{Row, UnixMillis};
 pub mod chance;
 pub mod config;
 pub mod embedded;
+pub mod lease;
 pub mod memory;
+pub mod nodes;
 pub mod query;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
