@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use model::Secret;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -91,42 +92,10 @@ impl Config {
         at_least("message_seconds", self.message_seconds, 1);
         at_least("max_spans", self.max_spans as u64, 300);
         at_least("max_reporters", self.max_reporters as u64, 1);
-        if self.token.0.chars().any(|c| !c.is_ascii_graphic()) {
+        if self.token.reveal().chars().any(|c| !c.is_ascii_graphic()) {
             problems.push("token: must be visible ASCII without blanks, since it travels in a header".to_owned());
         }
         problems
-    }
-}
-
-/// A text that is never shown: it prints and serialises as `***`.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text as a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    fn shown(&self) -> &'static str {
-        if self.0.is_empty() { "" } else { "***" }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.shown())
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.shown())
     }
 }
 

@@ -20,8 +20,9 @@ mod reporters;
 mod token;
 mod wire;
 
-pub use config::{AgentConfiguration, Config, MaxAge, Secret};
+pub use config::{AgentConfiguration, Config, MaxAge};
 pub use grpc::router as grpc;
 pub use http::router as http;
 pub use ingest::Ingest;
+pub use model::Secret;
 pub use reporters::{Protocol, Reporter};

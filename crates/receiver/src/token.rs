@@ -1,9 +1,8 @@
 //! The agents' token.
 
 use axum::http::HeaderMap;
+use model::Secret;
 use sha2::{Digest, Sha256};
-
-use crate::config::Secret;
 
 /// What agents must send, if anything. Cheap to clone.
 #[derive(Clone)]
