@@ -133,6 +133,7 @@ impl Task {
         if records.len() > before {
             self.batch_bytes += records[before..].iter().map(|r| r.body.len() + RECORD_OVERHEAD).sum::<usize>();
             self.batch.permits.push(permit);
+            self.batch.oldest = Some(self.batch.oldest.map_or(received, |oldest| oldest.min(received)));
         }
     }
 

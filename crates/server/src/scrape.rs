@@ -49,23 +49,24 @@ pub fn routes(sources: Sources) -> Router {
 }
 
 async fn scrape(State(sources): State<Sources>) -> ([(HeaderName, &'static str); 1], String) {
-    let now = sources.clock.now();
     let mut families = telemetry::ledger(&sources.ledger);
+    // After the counts: what they hold was there at that time, so an age can be told from two scrapes.
+    let now = sources.clock.now();
     families.extend(telemetry::store(&sources.store.stats().await));
     let uptime = std::time::Duration::from_millis(u64::try_from(now.0 - sources.started.0).unwrap_or(0));
     families.extend(telemetry::process(&process::usage(), uptime.as_secs_f64()));
-    families.extend(flow(&sources));
+    families.extend(flow(&sources, now));
     ([(header::CONTENT_TYPE, telemetry::CONTENT_TYPE)], telemetry::render(families))
 }
 
 /// Queues, flushes and ages: where something may pile up.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
-fn flow(sources: &Sources) -> Vec<Family> {
+fn flow(sources: &Sources, now: UnixMillis) -> Vec<Family> {
     let one = |value: u64| vec![(Vec::new(), value as f64)];
     let seconds = |micros: u64| vec![(Vec::new(), micros as f64 / 1e6)];
     let rollup = sources.rollup.read();
     let writer = &sources.writer;
-    let oldest = writer.oldest_age().as_secs_f64();
+    let oldest = writer.oldest_age(now).as_secs_f64();
     let queues = [("ingest", sources.ingest.queued() as u64), ("records", writer.queued_batches() as u64)]
         .map(|(queue, n)| (vec![("queue", queue.to_owned())], n as f64));
     vec![
@@ -77,7 +78,7 @@ fn flow(sources: &Sources) -> Vec<Family> {
         ),
         Family::gauge(
             "skylark_oldest_unstored_seconds",
-            "Age of the oldest record that waits for the store.",
+            "Time since the oldest record was accepted that the writer holds and the store has not answered for.",
             vec![(Vec::new(), oldest)],
         ),
         Family::counter("skylark_write_retries", "Writes tried again.", one(writer.retries())),

@@ -9,10 +9,10 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Row;
 use model::ledger::{Elements, Ledger, Reason};
 use model::permit::Permit;
 use model::record::Record;
+use model::{Row, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 
 pub use run::Writer;
@@ -41,6 +41,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
 pub struct RecordBatch {
     /// To be appended.
     pub records: Vec<Record>,
+    /// When the oldest of them was accepted, by the server's clock; own telemetry tells its age until the store has answered.
+    pub oldest: Option<UnixMillis>,
     /// Given back once the store has answered.
     pub permits: Vec<Permit>,
 }

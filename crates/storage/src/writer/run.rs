@@ -5,6 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::UnixMillis;
 use model::ledger::{Elements, Ledger, Reason, Stage};
 use model::permit::Permit;
 use model::record::Record;
@@ -51,6 +52,7 @@ struct Group {
     permits: Vec<Permit>,
     bytes: usize,
     since: Option<Instant>,
+    oldest: Option<UnixMillis>,
 }
 
 impl Group {
@@ -60,6 +62,7 @@ impl Group {
             return;
         }
         self.since.get_or_insert_with(Instant::now);
+        self.oldest = earlier(self.oldest, batch.oldest);
         self.bytes += batch.records.iter().map(|record| record.body.len()).sum::<usize>();
         self.records.extend(batch.records);
         self.permits.extend(batch.permits);
@@ -88,7 +91,7 @@ struct Flush {
 /// What the writer remembers of a write on its way, in case it must be given up.
 #[derive(Debug)]
 struct Flight {
-    since: Instant,
+    oldest: Option<UnixMillis>,
     elements: Elements,
     records: usize,
     rows: usize,
@@ -164,22 +167,22 @@ impl Writer {
         if !self.has_slot() || !(last || self.group.is_full() || since.elapsed() >= GROUP_WAIT) {
             return;
         }
-        let Group { records, permits, .. } = std::mem::take(&mut self.group);
+        let Group { records, permits, oldest, .. } = std::mem::take(&mut self.group);
         let elements = elements_of(&records);
         let work = Work { batch: Batch { rows: Vec::new(), records }, permits, flush: None };
-        self.launch(work, elements, since);
+        self.launch(work, elements, oldest);
     }
 
     fn launch_rows(&mut self, flush: RowFlush) {
         let RowFlush { rows, elements, done } = flush;
         let batch = Batch { rows, records: Vec::new() };
         let work = Work { batch, permits: Vec::new(), flush: Some(Flush { elements: elements.clone(), done }) };
-        self.launch(work, elements, Instant::now());
+        self.launch(work, elements, None);
     }
 
-    fn launch(&mut self, work: Work, elements: Elements, since: Instant) {
+    fn launch(&mut self, work: Work, elements: Elements, oldest: Option<UnixMillis>) {
         let flight = Flight {
-            since,
+            oldest,
             elements,
             records: work.batch.records.len(),
             rows: work.batch.rows.len(),
@@ -248,8 +251,7 @@ impl Writer {
     }
 
     fn publish(&self) {
-        let records = self.flights.values().filter(|flight| !flight.is_flush);
-        let oldest = records.map(|flight| flight.since).chain(self.group.since).min();
+        let oldest = self.flights.values().map(|flight| flight.oldest).fold(self.group.oldest, earlier);
         let (records, rows) = self
             .flights
             .values()
@@ -282,6 +284,11 @@ impl Writer {
         self.ledger.refuse_rows(Reason::Shutdown, self.lost.rows);
         self.lost
     }
+}
+
+/// The earlier of two times, where there is one.
+fn earlier(a: Option<UnixMillis>, b: Option<UnixMillis>) -> Option<UnixMillis> {
+    a.into_iter().chain(b).min()
 }
 
 /// Ready once the flag is true; never when whoever could raise it is gone.

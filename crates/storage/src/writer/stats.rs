@@ -1,15 +1,15 @@
 //! Numbers of the writer for own telemetry.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use model::UnixMillis;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::{RECORD_QUEUE, RecordBatch};
 
 /// Stands for "no record is unstored" in [`WriterStats::oldest`].
-const NONE: u64 = u64::MAX;
+const NONE: i64 = i64::MAX;
 
 /// How many writes the store has answered and how long it took over them, pauses between retries left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,9 +23,8 @@ pub struct Timing {
 /// Numbers of a running writer. Reading one costs an atomic load; several read after each other need not fit together.
 #[derive(Debug)]
 pub struct WriterStats {
-    began: Instant,
     queue: mpsc::WeakSender<RecordBatch>,
-    oldest: AtomicU64,
+    oldest: AtomicI64,
     records_in_flight: AtomicU64,
     rows_in_flight: AtomicU64,
     retries: AtomicU64,
@@ -57,9 +56,8 @@ fn micros(duration: Duration) -> u64 {
 impl WriterStats {
     pub(super) fn new(queue: mpsc::WeakSender<RecordBatch>) -> Self {
         WriterStats {
-            began: Instant::now(),
             queue,
-            oldest: AtomicU64::new(NONE),
+            oldest: AtomicI64::new(NONE),
             records_in_flight: AtomicU64::default(),
             rows_in_flight: AtomicU64::default(),
             retries: AtomicU64::default(),
@@ -68,12 +66,12 @@ impl WriterStats {
         }
     }
 
-    /// How long ago the writer took the oldest record that the store has not answered for; zero when there is none. What still
-    /// waits in the queue came later than whatever the writer has taken.
-    pub fn oldest_age(&self) -> Duration {
+    /// How long before `now` the oldest record was accepted that the writer holds and the store has not answered for; zero when
+    /// there is none. What still waits in the queues came later than whatever the writer has taken.
+    pub fn oldest_age(&self, now: UnixMillis) -> Duration {
         match self.oldest.load(Ordering::Relaxed) {
             NONE => Duration::ZERO,
-            at => self.began.elapsed().saturating_sub(Duration::from_micros(at)),
+            at => Duration::from_millis(u64::try_from(now.0.saturating_sub(at)).unwrap_or(0)),
         }
     }
 
@@ -107,9 +105,8 @@ impl WriterStats {
         self.row_flushes.get()
     }
 
-    pub(super) fn holds(&self, oldest: Option<Instant>, records: usize, rows: usize) {
-        let oldest = oldest.map_or(NONE, |at| micros(at.duration_since(self.began)));
-        self.oldest.store(oldest, Ordering::Relaxed);
+    pub(super) fn holds(&self, oldest: Option<UnixMillis>, records: usize, rows: usize) {
+        self.oldest.store(oldest.map_or(NONE, |at| at.0), Ordering::Relaxed);
         self.records_in_flight.store(records as u64, Ordering::Relaxed);
         self.rows_in_flight.store(rows as u64, Ordering::Relaxed);
     }

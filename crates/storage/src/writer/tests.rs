@@ -10,7 +10,7 @@ use model::ledger::{Elements, Ledger, Reason, Stage};
 use model::permit::{Permit, Release};
 use model::record::{FieldValue, Format, Record};
 use model::telemetry::Signal;
-use model::{Agg, Bucket, Cells, Partial, Row, RowKey, Scope, Step, cell};
+use model::{Agg, Bucket, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis, cell};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -20,6 +20,11 @@ use crate::chance::Chance;
 use crate::memory::Memory;
 use crate::testing::{Faults, FaultyStore, Mood};
 use crate::{Entities, Order, RecordOrder, RecordQuery, ScanQuery, Store};
+
+/// When the records of a batch were accepted.
+const ACCEPTED: UnixMillis = UnixMillis(1_700_000_000_000);
+/// A minute after that.
+const LATER: UnixMillis = UnixMillis(ACCEPTED.0 + 60_000);
 
 /// A writer to a faulty store in memory, with the account of what was handed in.
 struct Bench {
@@ -40,7 +45,7 @@ impl Bench {
 
     /// A batch of accepted records, each with a permit of its own.
     fn batch(&self, ids: impl IntoIterator<Item = String>, kind: RecordKind, body: usize) -> RecordBatch {
-        let mut batch = RecordBatch::default();
+        let mut batch = RecordBatch { oldest: Some(ACCEPTED), ..RecordBatch::default() };
         for id in ids {
             self.ledger.accept(kind.signal());
             self.held.fetch_add(1, Ordering::Relaxed);
@@ -182,7 +187,7 @@ async fn run_rough(seed: u64) {
     let expected: Vec<_> = kept.map(|entity| (entity.to_owned(), FLUSHES)).collect();
     assert_eq!(bench.ledger.rows_refused(Reason::TooLarge), FLUSHES * (2 - expected.len() as u64));
     assert_eq!(bench.counts().await, expected, "the last flush must win");
-    assert_eq!((stats.oldest_age(), stats.records_in_flight(), stats.rows_in_flight()), (Duration::ZERO, 0, 0));
+    assert_eq!((stats.oldest_age(LATER), stats.records_in_flight(), stats.rows_in_flight()), (Duration::ZERO, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,20 +239,23 @@ async fn while_the_store_is_away_the_queue_fills_and_the_oldest_record_ages() {
     while sent < 100
         && let Ok(permit) = tokio::time::timeout(Duration::from_secs(1), handle.records.reserve()).await
     {
-        permit.unwrap().send(bench.batch([format!("r{sent:03}")], RecordKind::Segment, BATCH_BYTES));
+        let mut batch = bench.batch([format!("r{sent:03}")], RecordKind::Segment, BATCH_BYTES);
+        batch.oldest = Some(ACCEPTED.plus(20 - sent));
+        permit.unwrap().send(batch);
         sent += 1;
     }
-    assert_eq!(sent, RECORD_WRITES + 1 + super::RECORD_QUEUE);
+    assert_eq!(sent, (RECORD_WRITES + 1 + super::RECORD_QUEUE) as i64);
     assert_eq!(stats.queued_batches(), super::RECORD_QUEUE);
-    sleep(Duration::from_secs(60)).await;
-    assert!(stats.oldest_age() >= Duration::from_secs(60), "{:?}", stats.oldest_age());
+    // The last that the writer has taken was accepted first.
+    assert_eq!(stats.oldest_age(LATER), Duration::from_millis(60_000 - 20 + RECORD_WRITES as u64));
+    assert_eq!(stats.oldest_age(ACCEPTED.plus(-1)), Duration::ZERO, "a clock that was set back");
     assert_eq!(bench.ledger.stored(Signal::Segment), 0);
 
     bench.store.set_mood(Mood::Fine);
     drop(handle);
     assert!(running.await.unwrap().is_nothing());
-    assert_eq!(bench.ids(RecordKind::Segment).await.len(), sent);
-    assert_eq!(stats.oldest_age(), Duration::ZERO);
+    assert_eq!(bench.ids(RecordKind::Segment).await.len() as i64, sent);
+    assert_eq!(stats.oldest_age(LATER), Duration::ZERO);
     bench.assert_all_accounted();
 }
 
