@@ -7,9 +7,10 @@ use std::time::Duration;
 use model::{Clock, Zone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::embedded::{Embedded, Options};
-use crate::{Retention, SharedStore, StoreError, memory};
+use crate::{Retention, SharedStore, Store as _, StoreError, memory};
 
 /// The least retention in days. A partition is a day: with one day of retention the turn of the day would remove what was just
 /// written, which is why SkyWalking refuses less than two as well.
@@ -101,7 +102,9 @@ impl Config {
     }
 }
 
-/// Opens the configured store. `zone` is that of hour and day buckets: a store that was filled under another one refuses.
+/// Opens the configured store. `zone` is that of hour and day buckets: a store that was filled under another one refuses. What has
+/// expired while nobody had it open is gone before it is answered; if it cannot be removed now, the log says so, and what is hidden
+/// stays hidden.
 ///
 /// `Unavailable`: the folder cannot be written or another process has it. `Damaged`: it was written by another version, under
 /// another zone, or is not readable; somebody must look.
@@ -110,10 +113,14 @@ pub async fn open(config: &Config, zone: &Zone, clock: &Clock) -> Result<SharedS
         Backend::Memory => Ok(Arc::new(memory::Memory::new())),
         Backend::Embedded => {
             let options = Options { commit_every: config.commit_interval(), ..Options::default() };
-            let (path, zone, clock) = (config.path.clone(), zone.clone(), clock.clone());
-            let opened = tokio::task::spawn_blocking(move || Embedded::open(&path, options, &zone, clock)).await;
+            let (path, zone, used) = (config.path.clone(), zone.clone(), clock.clone());
+            let opened = tokio::task::spawn_blocking(move || Embedded::open(&path, options, &zone, used)).await;
             let opened = opened.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("it was ended: {error}"))));
-            Ok(Arc::new(opened?))
+            let store = opened?;
+            if let Err(error) = store.expire(&config.retention(), clock.now()).await {
+                warn!(%error, "what has expired cannot be removed yet");
+            }
+            Ok(Arc::new(store))
         }
     }
 }

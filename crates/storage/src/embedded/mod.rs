@@ -280,8 +280,11 @@ impl Store for Embedded {
         self.0.check_open()?;
         let cut = |days: u32| now.plus(-i64::from(days) * DAY_MS);
         let mut expired = Expired::default();
+        let oldest = cut(policy.records_days).0.div_euclid(DAY_MS);
+        // Hidden first: that works also where nothing can be removed.
+        self.0.records.iter().for_each(|records| records.hide(oldest));
         for records in &self.0.records {
-            expired.partitions += records.expire(cut(policy.records_days).0.div_euclid(DAY_MS)).await?;
+            expired.partitions += records.expire(oldest).await?;
         }
         let metrics = cut(policy.metrics_days);
         let (days, rows, items) = self

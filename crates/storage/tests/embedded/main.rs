@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use model::kinds::{RecordKind, log, segment};
 use model::record::FieldValue;
-use model::{Scope, Step, UnixMillis};
-use storage::embedded::{Embedded, Options};
+use model::{Scope, Step, UnixMillis, Zone};
+use storage::embedded::{Embedded, Faults, Options};
 use storage::{
     Batch, Condition, Entities, Order, RecordOrder, Retention, ScanQuery, SeriesQuery, Store, StoreError, Test,
 };
@@ -282,4 +282,40 @@ async fn what_is_old_leaves_by_whole_partitions_and_entities() {
     let batch = Batch { records: vec![segment_at("s9", day(30))], rows: vec![] };
     store.write(&batch).await.unwrap();
     assert_eq!(ids(&store.records(&all(RecordKind::Segment)).await.unwrap()), ["s9"]);
+}
+
+#[tokio::test]
+async fn what_expired_is_not_answered_after_a_restart_either() {
+    let folder = Folder::new();
+    let store = folder.open();
+    // A late record shares a partition with a younger one, so that its file stays.
+    folder.set_clock(T0);
+    let records = vec![segment_at("late", T0 - 2 * DAY), segment_at("young", T0)];
+    store.write(&Batch { records, rows: vec![] }).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+
+    let config = storage::Config { path: folder.path(), records_days: 2, ..storage::Config::default() };
+    for (days, expected) in [(0, &["late", "young"][..]), (1, &["young"])] {
+        folder.set_clock(T0 + days * DAY);
+        let store = storage::open(&config, &Zone::utc(), &folder.clock()).await.unwrap();
+        let mut found = ids(&store.records(&all(RecordKind::Segment)).await.unwrap());
+        found.sort_unstable();
+        assert_eq!(found, expected, "after {days} days");
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_expired_is_hidden_also_where_nothing_can_be_removed() {
+    let folder = Folder::new();
+    let faults = Faults::new(|moment| if moment == "expire" { Err("no".to_owned()) } else { Ok(()) });
+    let store = folder.open_with(Options { faults, ..folder.options() });
+    let records = vec![segment_at("old", T0), support::log("old", T0)];
+    store.write(&Batch { records, rows: vec![] }).await.unwrap();
+    let policy = Retention { records_days: 2, metrics_days: 2 };
+    store.expire(&policy, UnixMillis(T0 + 3 * DAY)).await.unwrap_err();
+    for kind in [RecordKind::Segment, RecordKind::Log] {
+        assert_eq!(ids(&store.records(&all(kind)).await.unwrap()), [""; 0], "{kind:?}");
+    }
 }

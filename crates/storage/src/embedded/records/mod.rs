@@ -136,9 +136,13 @@ impl Records {
         page
     }
 
+    /// Answers nothing from before the day `oldest` any more, until it is told another day or opened again.
+    pub(super) fn hide(&self, oldest: i64) {
+        self.shared.horizon.store(oldest.saturating_mul(DAY_MS), Ordering::Relaxed);
+    }
+
     /// Removes partitions of which everything is older than the day `oldest`; answers how many.
     pub(super) async fn expire(&self, oldest: i64) -> Result<usize, StoreError> {
-        self.shared.horizon.store(oldest.saturating_mul(DAY_MS), Ordering::Relaxed);
         if !self.shared.has_older(oldest) {
             return Ok(0);
         }
