@@ -6,6 +6,7 @@ pub mod admin;
 pub mod app;
 pub mod assets;
 pub mod config;
+pub mod healthcheck;
 mod lifecycle;
 pub mod live;
 pub mod net;

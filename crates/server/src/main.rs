@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use server::config::{self, Config, LogFormat};
-use server::{app, process};
+use server::{app, healthcheck, process};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
@@ -39,6 +39,8 @@ enum Command {
     CheckConfig,
     /// Print the configuration in force, with its documentation; secrets are hidden.
     PrintConfig,
+    /// Ask the server that runs here with the same settings whether it is well; ends with 1 when it is not.
+    Healthcheck,
 }
 
 fn main() -> ExitCode {
@@ -60,7 +62,21 @@ fn main() -> ExitCode {
     match arguments.command.unwrap_or(Command::Run) {
         Command::PrintConfig => say(&config.to_yaml()),
         Command::CheckConfig => say("the configuration is fine\n"),
+        Command::Healthcheck => check_health(&config),
         Command::Run => run(config, files),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the answer of the command, for whoever typed it and for a container's log")]
+fn check_health(config: &Config) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = runtime.map_err(anyhow::Error::from).and_then(|rt| rt.block_on(healthcheck::ask(&config.server.http)));
+    match asked {
+        Ok(words) => say(&format!("{words}\n")),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS for a listener, with certificates that are read again when they change.
+//! TLS for a listener, with certificates that are read again when they change, and for asking that listener from this machine.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use arc_swap::ArcSwap;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tracing::{info, warn};
 
 /// How often the files are looked at.
@@ -64,6 +66,72 @@ impl TlsConfig {
             key: read(&self.key)?,
             client_ca: self.client_ca.as_ref().map(read).transpose()?,
         })
+    }
+
+    /// Takes up TLS as a client with the server that has these very files: whatever name it is reached by, it must show this
+    /// certificate. The same certificate is shown to it, for a server that asks for one; one authority for both is the usual case.
+    pub async fn connect(&self, stream: TcpStream) -> anyhow::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let files = self.read()?;
+        let chain = certificates(&files.certificate, "the certificate file")?;
+        let key = PrivateKeyDer::from_pem_slice(&files.key).context("the key file holds no private key in PEM")?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let expected = chain.first().context("the certificate file holds no certificate")?.clone();
+        let verifier = ThisCertificate { expected, provider: Arc::clone(&provider) };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .context("no common TLS version")?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_auth_cert(chain, key)
+            .context("certificate and key do not fit together")?;
+        // Nobody looks at the name: see the verifier.
+        let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
+        Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
+    }
+}
+
+/// Takes one certificate and no other, whatever it says.
+#[derive(Debug)]
+struct ThisCertificate {
+    expected: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for ThisCertificate {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *shown == self.expected {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, shown, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, shown, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
