@@ -3,17 +3,17 @@
 //! Nothing here judges: figures go to the terminal and to `target/bench/`, and from there, by hand, into docs/performance.md.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::probe::{answers, free_addresses, now};
 use crate::shell::{Shell, say};
 use crate::tidy::graph::Metadata;
 
@@ -129,7 +129,7 @@ impl Server {
         let since = now();
         let child = command.spawn().context("cannot start skylark")?;
         let mut server = Self { child, data: data.to_owned(), grpc, http, metrics, ready_after: Duration::ZERO };
-        while !healthy(http) {
+        while !answers(http, "/healthcheck") {
             if let Some(status) = server.child.try_wait()? {
                 bail!("skylark ended with {status}: see {}", log.display());
             }
@@ -176,68 +176,16 @@ fn listen(listener: &str, at: SocketAddr) -> [(String, String); 2] {
     [(name("HOST"), at.ip().to_string()), (name("PORT"), at.port().to_string())]
 }
 
-/// Addresses that nobody listened on a moment ago; all three are held at once, so they differ.
-fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let held = [bind()?, bind()?, bind()?];
-    let [first, second, third] = held.each_ref().map(TcpListener::local_addr);
-    Ok([first?, second?, third?])
-}
-
-/// Whether the health check answers 200.
-fn healthy(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<[u8; 12]> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /healthcheck HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-        let mut start = [0; 12];
-        stream.read_exact(&mut start)?;
-        Ok(start)
-    };
-    ask().is_ok_and(|start| start.starts_with(b"HTTP/1.1 200"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a measurement of real processes; there is no runtime to pause here")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader};
+    use std::net::Ipv4Addr;
 
     use super::*;
-
-    #[test]
-    fn a_server_is_healthy_when_it_answers_200() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        for (answer, expected) in [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 503 \r\n\r\n", false), ("", false)] {
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    let (mut stream, _) = listener.accept().unwrap();
-                    // Closing with the request unread would reset the connection.
-                    let mut lines = BufReader::new(&stream).lines();
-                    while !lines.next().unwrap().unwrap().is_empty() {}
-                    stream.write_all(answer.as_bytes()).unwrap();
-                });
-                assert_eq!(healthy(address), expected, "{answer:?}");
-            });
-        }
-        drop(listener);
-        assert!(!healthy(address));
-    }
 
     #[test]
     fn a_listener_has_two_settings() {
         let expected = [("SKYLARK__SERVER__GRPC__HOST", "127.0.0.1"), ("SKYLARK__SERVER__GRPC__PORT", "7")];
         let settings = listen("GRPC", SocketAddr::from((Ipv4Addr::LOCALHOST, 7)));
         assert_eq!(settings, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-
-    #[test]
-    fn free_addresses_differ() {
-        let [first, second, third] = free_addresses().unwrap();
-        assert!(first != second && second != third && first != third);
     }
 }

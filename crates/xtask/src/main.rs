@@ -5,6 +5,8 @@
 mod bench;
 mod fixtures;
 mod lint;
+mod opensearch;
+mod probe;
 mod shell;
 mod tests;
 mod tidy;
@@ -40,6 +42,7 @@ enum Task {
     },
     /// Measure: micro-benchmarks, then a release server under the load generator.
     Bench(bench::Bench),
+    Opensearch(opensearch::Alone),
     /// Check what no compiler checks: file length, crate graph, links, leftovers.
     Tidy,
 }
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Task::Schema => tests::schema(&shell),
         Task::Golden { args } => tests::golden(&shell, &args),
         Task::Bench(bench) => bench.run(&shell),
+        Task::Opensearch(alone) => alone.run(&shell),
         Task::Tidy => tidy::tidy(&shell),
     }
 }

@@ -1,7 +1,7 @@
 //! Running other programs from the root of the repository.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl Cmd {
         self
     }
 
-    pub(crate) fn envs<'a>(mut self, pairs: impl IntoIterator<Item = &'a (&'static str, PathBuf)>) -> Self {
+    pub(crate) fn envs<'a>(mut self, pairs: impl IntoIterator<Item = &'a (&'static str, OsString)>) -> Self {
         for (name, value) in pairs {
             self.0.env(name, value);
         }

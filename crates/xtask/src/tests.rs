@@ -1,15 +1,16 @@
 //! `cargo xtask test`, and what generates the files that tests compare with.
 
-use std::path::PathBuf;
+use std::env;
+use std::ffi::OsString;
 
 use crate::fixtures;
+use crate::opensearch::{self, ForTests};
 use crate::shell::{Shell, say};
 use crate::tidy::graph::Metadata;
 
 /// Builds the server, fetches what the suites need, and runs all tests: those of `args`, or else of the whole workspace.
 pub(crate) fn test(shell: &Shell, args: &[String]) -> anyhow::Result<()> {
-    let environment = prepare(shell)?;
-    cargo_test(shell, args).envs(&environment).run()?;
+    suites(shell, args, &[])?;
     say("test passed");
     Ok(())
 }
@@ -17,8 +18,7 @@ pub(crate) fn test(shell: &Shell, args: &[String]) -> anyhow::Result<()> {
 /// Runs the tests once more, each `expect!` and golden file taking over what it is compared with.
 pub(crate) fn golden(shell: &Shell, args: &[String]) -> anyhow::Result<()> {
     schema(shell)?;
-    let environment = prepare(shell)?;
-    cargo_test(shell, args).envs(&environment).env("UPDATE_EXPECT", "1").run()?;
+    suites(shell, args, &[("UPDATE_EXPECT", "1".into())])?;
     say("golden files are as the code has them now: read `git diff`");
     Ok(())
 }
@@ -28,19 +28,27 @@ pub(crate) fn schema(shell: &Shell) -> anyhow::Result<()> {
     shell.cargo("run").args(["--quiet", "-p", "query", "--example", "schema", "--", "ui-api"]).run()
 }
 
-fn cargo_test(shell: &Shell, args: &[String]) -> crate::shell::Cmd {
+/// Runs tests with all they need, and with these variables set.
+fn suites(shell: &Shell, args: &[String], extra: &[(&'static str, OsString)]) -> anyhow::Result<()> {
+    // It starts while the workspace compiles, and ends with this function.
+    let mut opensearch = opensearch::is_wanted(args).then(|| ForTests::start(shell)).transpose()?;
+    let mut environment = prepare(shell)?;
+    if let Some(urls) = opensearch.as_mut().map(ForTests::urls).transpose()?.filter(|urls| !urls.is_empty()) {
+        environment.push(("SKYLARK_OPENSEARCH", urls.into()));
+    }
     let what = if args.is_empty() { &["--workspace".to_owned(), "--no-fail-fast".to_owned()] } else { args };
-    shell.cargo("test").arg("--locked").args(what)
+    shell.cargo("test").arg("--locked").args(what).envs(&environment).envs(extra).run()
 }
 
 /// The environment that the suites are told about their programs with.
-fn prepare(shell: &Shell) -> anyhow::Result<Vec<(&'static str, PathBuf)>> {
+fn prepare(shell: &Shell) -> anyhow::Result<Vec<(&'static str, OsString)>> {
     // Everything in one go: building the server by itself would choose other features for shared dependencies, and
     // compile those twice.
     shell.cargo("build").args(["--workspace", "--locked", "--bins", "--tests", "--examples"]).run()?;
     let binary =
-        Metadata::read(shell)?.target_directory.join("debug/skylark").with_extension(std::env::consts::EXE_EXTENSION);
-    let mut environment = vec![("SKYLARK_BIN", binary)];
-    environment.extend(fixtures::fetch(shell));
+        Metadata::read(shell)?.target_directory.join("debug/skylark").with_extension(env::consts::EXE_EXTENSION);
+    // Suites that stop and kill OpenSearch start one of their own with this program.
+    let mut environment = vec![("SKYLARK_BIN", binary.into()), ("SKYLARK_XTASK", env::current_exe()?.into())];
+    environment.extend(fixtures::fetch(shell).into_iter().map(|(name, path)| (name, path.into())));
     Ok(environment)
 }
