@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oal::Program;
+use crate::rollup::Limits;
 
 /// How a segment's own status is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +68,12 @@ pub struct Config {
     pub no_upstream_real_address_agents: Vec<i32>,
     /// Apdex thresholds.
     pub apdex: Apdex,
+    /// Services, instances, endpoints, relations and so on whose totals are in memory at a time. Above it new ones are refused
+    /// and counted, known ones go on.
+    pub max_entities: usize,
+    /// Rows of totals in memory, each of one entity and one minute, hour or day: some half a kilobyte each. Above it new
+    /// entities are refused, and late data of known ones that would open a row; running rows still open.
+    pub max_rows: usize,
 }
 
 impl Default for Config {
@@ -89,11 +96,24 @@ impl Default for Config {
             // Nginx and Envoy.
             no_upstream_real_address_agents: vec![6000, 9000],
             apdex: Apdex::default(),
+            max_entities: Limits::default().entities,
+            max_rows: Limits::default().rows,
         }
     }
 }
 
+/// The rows that a busy entity has at any time: its life, and the minute, hour and day that run and those just over.
+const ROWS_PER_ENTITY: usize = 7;
+/// The most that a limit may be set to; a row is told by 32 bits.
+const MOST: usize = 100_000_000;
+
 impl Config {
+    /// How much the totals may hold.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { entities: self.max_entities, rows: self.max_rows }
+    }
+
     /// Every problem with these settings, each as `setting: what is wrong`; empty when there is none.
     #[must_use]
     pub fn validate(&self) -> Vec<String> {
@@ -105,6 +125,16 @@ impl Config {
             if t == 0 {
                 problems.push(format!("apdex.services.{name}: must be at least 1, is 0"));
             }
+        }
+        if !(1..=MOST).contains(&self.max_entities) {
+            problems.push(format!("max_entities: must be between 1 and {MOST}, is {}", self.max_entities));
+        }
+        let least = self.max_entities.saturating_mul(ROWS_PER_ENTITY);
+        if !(least.min(MOST)..=MOST).contains(&self.max_rows) {
+            problems.push(format!(
+                "max_rows: must be between {ROWS_PER_ENTITY} for each of max_entities, which is {least}, and {MOST}, is {}",
+                self.max_rows
+            ));
         }
         for gateway in &self.gateways {
             for address in &gateway.addresses {
@@ -306,5 +336,13 @@ mod tests {
             config.validate(),
             ["apdex.default_ms: must be at least 1, is 0", "gateways: `b` of `front` is not host:port"]
         );
+        let limited = |max_entities, max_rows| Config { max_entities, max_rows, ..Config::default() }.validate();
+        assert_eq!(limited(10, 70), Vec::<String>::new());
+        assert_eq!(limited(0, 0), ["max_entities: must be between 1 and 100000000, is 0"],);
+        assert_eq!(
+            limited(10, 69),
+            ["max_rows: must be between 7 for each of max_entities, which is 70, and 100000000, is 69"]
+        );
+        assert_eq!(limited(usize::MAX, usize::MAX).len(), 2);
     }
 }

@@ -129,7 +129,7 @@ fn roll_up(shared: &Shared, tasks: &mut Tasks, workers: usize, write: &WriterHan
         clock: shared.clock.clone(),
         ledger: Arc::clone(&shared.ledger),
         stats: Arc::clone(&shared.rollup),
-        config: rollup::Config { interval, ..rollup::Config::default() },
+        config: rollup::Config { interval, limits: shared.config.analysis.limits() },
     });
     tasks.core("rollup", rollup);
     deltas
