@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use storage::SharedStore;
+use storage::nodes::{Nodes, Seen};
 
 use crate::config::Config;
 
@@ -19,8 +20,8 @@ pub struct Admin {
     pub config: Arc<Config>,
     /// The store whose health is told.
     pub store: SharedStore,
-    /// Port of the gRPC listener, shown as this node's.
-    pub grpc_port: u16,
+    /// The nodes that share the store.
+    pub nodes: Nodes,
 }
 
 impl std::fmt::Debug for Admin {
@@ -66,10 +67,19 @@ async fn ttl(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response()
 }
 
-/// The nodes that share the store. The embedded store has one.
+/// The nodes that share the store, as this one sees them: what SkyWalking's clients read (`host`, `port`, `self`), and whether a node
+/// is live, when it last said so by its own clock, and the start of the last minute of which all that was on time is stored.
 async fn nodes(State(admin): State<Admin>) -> Json<Value> {
-    let host = &admin.config.server.grpc.host;
-    Json(json!({ "nodes": [{ "host": host, "port": admin.grpc_port, "self": true }] }))
+    let nodes: Vec<_> = admin.nodes.now().iter().map(shown).collect();
+    Json(json!({ "nodes": nodes }))
+}
+
+fn shown(Seen { id, node, said, own, live }: &Seen) -> Value {
+    let flushed = node.flushed_before.checked_sub(1).map(|minute| minute * 60_000);
+    json!({
+        "host": node.host, "port": node.grpc_port, "self": own, "id": **id, "httpPort": node.http_port,
+        "version": node.version, "live": live, "lastSeen": said.0, "flushedMinute": flushed,
+    })
 }
 
 /// Every setting by its dotted name, secrets hidden.

@@ -21,6 +21,8 @@ use model::telemetry::Envelope;
 use model::{Clock, Zone};
 use query::{ComponentFile, Components};
 use receiver::Ingest;
+use storage::lease::{Lease, Tenure};
+use storage::nodes::{self, Nodes, Registry};
 use storage::writer::{WriterHandle, WriterStats};
 use storage::{Retention, SharedStore};
 use tokio::net::TcpListener;
@@ -72,6 +74,8 @@ struct Shared {
     config: Config,
     zone: Zone,
     clock: Clock,
+    /// Drawn at this start: names this node's partial totals, and the node.
+    writer: u64,
     store: SharedStore,
     ledger: Arc<Ledger>,
     aliases: Arc<alias::Table>,
@@ -87,7 +91,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
     let metrics = metrics.context("cannot read the metric catalogue")?;
     let (ledger, aliases, rollup) = Default::default();
-    let shared = Shared { config, zone, clock, store, ledger, aliases, rollup };
+    let shared = Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
         Arc::clone(&shared.ledger),
@@ -102,12 +106,12 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let deltas = roll_up(&shared, &mut tasks, workers, &write);
     let queues = work(&shared, &mut tasks, workers, metrics.program, &deltas, &write);
     drop((deltas, write));
-    look_after(&shared, &mut tasks).await;
+    let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
+    let nodes = look_after(&shared, &mut tasks, ports).await;
 
     let ingest = shared.ingest(queues);
     tasks.intake(ingest.clone());
-    let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
-    let http = shared.http(&ingest, metrics.catalogue, files.components, &addresses, ports)?;
+    let http = shared.http(&ingest, metrics.catalogue, files.components, &addresses, ports, nodes)?;
     let grpc = receiver::grpc(ingest.clone(), &shared.config.receiver);
     let own = scrape::routes(shared.scrape(writer_stats, ingest));
     listeners.serve(&mut tasks, grpc, http, own);
@@ -124,7 +128,7 @@ fn roll_up(shared: &Shared, tasks: &mut Tasks, workers: usize, write: &WriterHan
     let rollup = rollup::run(rollup::Rollup {
         deltas: from_workers,
         rows: write.rows.clone(),
-        writer: random(),
+        writer: shared.writer,
         zone: shared.zone.clone(),
         clock: shared.clock.clone(),
         ledger: Arc::clone(&shared.ledger),
@@ -168,8 +172,8 @@ fn work(
     queues
 }
 
-/// What reads back and tidies up.
-async fn look_after(shared: &Shared, tasks: &mut Tasks) {
+/// What reads back and tidies up; answers the nodes that share the store.
+async fn look_after(shared: &Shared, tasks: &mut Tasks, ports: Ports) -> Nodes {
     let mut reader = alias::Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.aliases));
     // Once before the first span: what was known before a restart resolves from then on.
     if let Err(error) = reader.refresh().await {
@@ -177,7 +181,26 @@ async fn look_after(shared: &Shared, tasks: &mut Tasks) {
     }
     tasks.background("aliases", reader.run(tasks.stopped()));
     let policy = shared.config.storage.retention();
-    tasks.background("retention", retention(Arc::clone(&shared.store), policy, shared.clock.clone(), tasks.stop()));
+    let seed = random();
+    let (lease, tenure) =
+        Lease::new(Arc::clone(&shared.store), shared.clock.clone(), "retention", nodes::id(shared.writer), seed);
+    tasks.background("lease", lease.run(tasks.stopped()));
+    let retention = retention(Arc::clone(&shared.store), policy, shared.clock.clone(), tenure, tasks.stop());
+    tasks.background("retention", retention);
+
+    let rollup = Arc::clone(&shared.rollup);
+    let node = nodes::Node {
+        host: shared.config.server.node_host(),
+        grpc_port: ports.grpc,
+        http_port: ports.http,
+        version: version(),
+        flushed_before: 0,
+    };
+    let flushed = Box::new(move || rollup.read().flushed_before);
+    let (registry, nodes) =
+        Registry::new(Arc::clone(&shared.store), shared.clock.clone(), shared.writer, node, flushed);
+    tasks.registry(registry);
+    nodes
 }
 
 impl Shared {
@@ -196,6 +219,7 @@ impl Shared {
         components: Components,
         addresses: &[Address],
         ports: Ports,
+        nodes: Nodes,
     ) -> anyhow::Result<Router> {
         let sources = query::Sources {
             store: Arc::clone(&self.store),
@@ -219,7 +243,7 @@ impl Shared {
             },
         );
         let config = Arc::new(self.config.clone());
-        let admin = admin::Admin { config, store: Arc::clone(&self.store), grpc_port: ports.grpc };
+        let admin = admin::Admin { config, store: Arc::clone(&self.store), nodes };
         Ok(receiver::http(ingest.clone(), &self.config.receiver)
             .merge(query::routes(schema, &self.config.query))
             .merge(live::routes(live))
@@ -284,13 +308,20 @@ fn random() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-async fn retention(store: SharedStore, policy: Retention, clock: Clock, mut stop: watch::Receiver<bool>) {
+/// Removes what has expired, for as long as the lease is held: once is enough for all nodes.
+async fn retention(
+    store: SharedStore,
+    policy: Retention,
+    clock: Clock,
+    mut tenure: Tenure,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut ticks = tokio::time::interval(RETENTION);
     loop {
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = ticks.tick() => {}
+            _ = async { tenure.held().await; ticks.tick().await } => {}
         }
         match store.expire(&policy, clock.now()).await {
             Ok(expired) if expired == storage::Expired::default() => {}

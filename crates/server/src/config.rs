@@ -42,6 +42,8 @@ pub struct ServerConfig {
     pub telemetry: ListenConfig,
     /// Time zone of hours, days and all times in queries: an IANA name, or `system`. A store keeps the zone it was started with.
     pub zone: String,
+    /// The address under which this node is shown among those that share the store; empty: the machine's name.
+    pub node_host: String,
     /// Tasks that analyse; 0: one for each core.
     pub workers: usize,
     /// How long a stop may take before what is left is counted as lost.
@@ -95,6 +97,7 @@ impl Default for ServerConfig {
             http: ListenConfig::on(12_800),
             telemetry: ListenConfig::on(1_234),
             zone: "system".to_owned(),
+            node_host: String::new(),
             workers: 0,
             shutdown_seconds: 25,
             log_format: LogFormat::Text,
@@ -104,6 +107,14 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
+    /// What this node is called in the list of nodes.
+    pub fn node_host(&self) -> String {
+        match self.node_host.as_str() {
+            "" => gethostname::gethostname().to_string_lossy().into_owned(),
+            name => name.to_owned(),
+        }
+    }
+
     /// The zone of the setting. The error names the setting.
     pub fn zone(&self) -> Result<Zone, String> {
         match self.zone.as_str() {
@@ -321,7 +332,7 @@ mod tests {
             "server: { grcp: 1 }\n",
             &[],
             expect![
-                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `telemetry`, `zone`, `workers`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
+                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `telemetry`, `zone`, `node_host`, `workers`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
             ],
         );
         check(

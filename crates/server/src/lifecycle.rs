@@ -9,9 +9,10 @@ use model::ledger::{Ledger, Reason, Stage};
 use model::telemetry::Signal;
 use receiver::Ingest;
 use storage::SharedStore;
+use storage::nodes::Registry;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// After the deadline the writer is told to give up, and has this long to count what it holds.
 const COUNTING: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ pub(crate) struct Tasks {
     background: JoinSet<&'static str>,
     stop: watch::Sender<bool>,
     give_up: watch::Sender<bool>,
+    /// Says to other nodes that this one is there, and at the end, when all is stored, that it has gone.
+    registry: JoinSet<Registry>,
     /// Closed first, so that streams without end do not hold up the stop.
     ingest: Option<Ingest>,
     store: SharedStore,
@@ -51,6 +54,7 @@ impl Tasks {
             edges: JoinSet::new(),
             core: JoinSet::new(),
             background: JoinSet::new(),
+            registry: JoinSet::new(),
             stop: watch::Sender::new(false),
             give_up: watch::Sender::new(false),
             ingest: None,
@@ -74,6 +78,10 @@ impl Tasks {
         T: Send + 'static,
     {
         self.core.spawn(named(name, task));
+    }
+
+    pub(crate) fn registry(&mut self, registry: Registry) {
+        self.registry.spawn(registry.run(self.stopped()));
     }
 
     pub(crate) fn background(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
@@ -106,6 +114,7 @@ impl Tasks {
             Some(ended) = self.core.join_next() => Some(early(ended)),
             Some(ended) = self.background.join_next() => Some(early(ended)),
             Some(ended) = self.edges.join_next() => Some(early(ended)),
+            Some(ended) = self.registry.join_next() => Some(early(ended.map(|_| "nodes"))),
         };
         if let Some(failure) = &failure {
             error!(%failure, "a task ended that never should; what can be stored is stored");
@@ -129,6 +138,15 @@ impl Tasks {
         for set in [&mut self.edges, &mut self.background, &mut self.core] {
             while let Some(ended) = set.join_next().await {
                 failure = failure.or_else(|| ended.err().map(|e| early(Err(e))));
+            }
+        }
+        while let Some(ended) = self.registry.join_next().await {
+            match ended {
+                // The others find out without it, fifteen seconds later.
+                Ok(registry) => registry.leave().await.unwrap_or_else(|error| {
+                    warn!(%error, "the other nodes could not be told that this one ends");
+                }),
+                Err(error) => failure = failure.or_else(|| Some(early(Err(error)))),
             }
         }
         self.store.close().await?;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::item::{Item, Revision};
@@ -58,7 +57,7 @@ pub struct Seen {
     pub live: bool,
 }
 
-/// The nodes as last seen, by id. Clones tell the same. Empty until the first look.
+/// The nodes as last seen, by id; this one alone before the first look. Clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Nodes(watch::Receiver<Arc<[Seen]>>);
 
@@ -69,21 +68,9 @@ impl Nodes {
     }
 }
 
-/// How far the rows of this node are flushed, set by whoever knows it. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Flushed(Arc<AtomicU64>);
-
-impl Flushed {
-    /// Every minute that starts before `minute` is answered by the store.
-    pub fn set(&self, minute: u64) {
-        self.0.store(minute, Ordering::Relaxed);
-    }
-
-    /// The minute that was set last; 0 where none was.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+/// Tells how far the rows of this node are flushed: every minute that starts before this one (minutes since 1970) is answered by
+/// the store.
+pub type Flushed = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Keeps the item of this node and watches the others'.
 pub struct Registry {
@@ -111,8 +98,9 @@ impl std::fmt::Debug for Registry {
 impl Registry {
     /// The registry for the node whose rows are written by `writer`. Nothing happens before it is run.
     pub fn new(store: SharedStore, clock: Clock, writer: u64, node: Node, flushed: Flushed) -> (Registry, Nodes) {
-        let (told, nodes) = watch::channel(Arc::from([]));
-        let id: Arc<str> = id(writer);
+        let id = id(writer);
+        let own = Seen { id: Arc::clone(&id), node: node.clone(), said: clock.now(), own: true, live: true };
+        let (told, nodes) = watch::channel(Arc::from([own]));
         let registry = Registry {
             store,
             clock,
@@ -153,7 +141,7 @@ impl Registry {
 
     /// One round: says what is new of this node, reads what is new of the others.
     pub async fn look(&mut self) -> Result<(), StoreError> {
-        let visible = std::mem::replace(&mut self.answered, self.flushed.get());
+        let visible = std::mem::replace(&mut self.answered, (self.flushed)());
         self.silent += 1;
         if visible != self.node.flushed_before || self.silent > BEAT {
             self.node.flushed_before = visible;
@@ -260,7 +248,7 @@ impl Observer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
     use crate::memory::Memory;
@@ -269,10 +257,12 @@ mod tests {
         Node { host: "h".into(), grpc_port: port, http_port: 1, version: "v".into(), flushed_before: 0 }
     }
 
-    fn registry(store: &SharedStore, writer: u64) -> (Registry, Nodes, Flushed) {
-        let flushed = Flushed::default();
+    fn registry(store: &SharedStore, writer: u64) -> (Registry, Nodes, Arc<AtomicU64>) {
+        let flushed = Arc::new(AtomicU64::new(0));
         let clock = Clock::from_fn(|| UnixMillis(5));
-        let (registry, nodes) = Registry::new(store.clone(), clock, writer, node(7), flushed.clone());
+        let read = Arc::clone(&flushed);
+        let read: Flushed = Box::new(move || read.load(Ordering::Relaxed));
+        let (registry, nodes) = Registry::new(store.clone(), clock, writer, node(7), read);
         (registry, nodes, flushed)
     }
 
@@ -312,7 +302,7 @@ mod tests {
         let (mut a, nodes, flushed) = registry(&store, 1);
         let told = |nodes: &Nodes| nodes.now().first().map(|seen| seen.node.flushed_before);
         a.look().await.unwrap();
-        flushed.set(41);
+        flushed.store(41, Ordering::Relaxed);
         a.look().await.unwrap();
         assert_eq!(told(&nodes), Some(0));
         a.look().await.unwrap();
