@@ -11,15 +11,21 @@ use model::ledger::Reason;
 use model::record::Record;
 use model::{Row, UnixMillis};
 
+mod about;
+mod calendar;
 pub mod chance;
+mod codec;
 pub mod config;
 pub mod embedded;
+mod fits;
+mod keyword;
 pub mod lease;
 pub mod memory;
 pub mod nodes;
 pub mod query;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod whole;
 mod words;
 pub mod writer;
 

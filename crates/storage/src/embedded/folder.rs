@@ -4,20 +4,17 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use model::item::{Item, Revision};
+use model::item::Revision;
 use model::kinds::ItemKind;
 use model::{Clock, Zone};
-use serde::{Deserialize, Serialize};
 
 use super::faults::Faults;
 use super::items;
 use super::rows::{DbFile, io_failure, sync_parent};
-use crate::{ItemQuery, StoreError, Swapped};
+use crate::{ItemQuery, StoreError, Swapped, about};
 
 /// What the file `format` says. Raise the number with every change that an older or newer version could not read.
 const FORMAT: &str = "skylark embedded store, format 1\n";
-/// The one item of [`ItemKind::Meta`].
-const STORE: &str = "store";
 
 /// The folder is ours while this lives and until it is released.
 #[derive(Debug)]
@@ -81,45 +78,20 @@ fn write_format(folder: &Path, path: &Path) -> std::io::Result<()> {
     fs::rename(new, path)
 }
 
-/// What the store knows of itself.
-#[derive(Serialize, Deserialize)]
-struct About {
-    zone: String,
-}
-
 /// Records the zone at the first start and refuses another one later: hours and days that were counted in one zone cannot be
 /// read in another.
 pub(super) fn check_zone(meta: &DbFile, zone: &Zone, clock: &Clock, faults: &Faults) -> Result<(), StoreError> {
-    let ids = vec![STORE.to_owned()];
+    let ids = vec![about::STORE.to_owned()];
     let stored = items::query(meta, &ItemQuery { kind: ItemKind::Meta, ids, tombstones: false })?;
     let stored = match stored.into_iter().next() {
         Some(item) => item,
         None => {
-            let body = serde_json::to_string(&About { zone: zone.name() })
-                .map_err(|e| StoreError::Damaged(format!("the zone's name is no JSON: {e}")))?;
-            let item = Item {
-                kind: ItemKind::Meta,
-                id: STORE.to_owned(),
-                revision: Revision(0),
-                nonce: 0,
-                tombstone: false,
-                updated: clock.now(),
-                body,
-            };
+            let item = about::item(zone, clock.now(), 0);
             match items::swap_many(meta, &[(item.clone(), Revision(0))], faults)?.pop() {
                 Some(Swapped::Conflict(Some(stored))) => stored,
                 _ => item,
             }
         }
     };
-    let about: About = serde_json::from_str(&stored.body)
-        .map_err(|e| StoreError::Damaged(format!("the item that names the store's zone is not readable: {e}")))?;
-    if about.zone == zone.name() {
-        return Ok(());
-    }
-    Err(StoreError::Damaged(format!(
-        "it was filled under the time zone {}, and {} is configured: configure {0} again, or use another folder",
-        about.zone,
-        zone.name()
-    )))
+    about::check_zone(&stored, zone, "use another folder")
 }

@@ -5,9 +5,9 @@ use model::item::{Item, Revision};
 use model::kinds::ItemKind;
 use redb::{ReadableDatabase, ReadableTable};
 
-use super::codec::{Malformed, Reader, put_bytes, put_signed, put_varint};
 use super::faults::Faults;
 use super::rows::{DbFile, ITEMS, failure};
+use crate::codec::{Malformed, Reader, put_bytes, put_signed, put_varint};
 use crate::{ItemQuery, StoreError, Swapped};
 
 /// The version of the value's layout.

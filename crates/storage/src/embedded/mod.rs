@@ -13,8 +13,6 @@
 //! is stored when it is answered. Records are visible when their write is answered, rows and items too. Why it is laid out like this,
 //! and what was measured: `docs/adr`.
 
-mod calendar;
-mod codec;
 mod faults;
 mod folder;
 mod items;
@@ -37,11 +35,11 @@ use tokio::time::Instant;
 
 pub use faults::Faults;
 
-use self::calendar::DAY_MS;
 use self::folder::Lock;
 use self::meter::{Commits, Cpu, bytes_under};
 use self::records::Records;
 use self::rows::{Prepared, Rows};
+use crate::calendar::DAY_MS;
 use crate::{
     Batch, Expired, Health, ItemQuery, RecordPage, RecordQuery, Retention, RowPage, ScanQuery, Series, SeriesQuery,
     Stats, Store, StoreError, Swapped, TopEntry, TopQuery, Written,

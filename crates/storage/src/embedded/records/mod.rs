@@ -1,6 +1,5 @@
 //! Records: one index for each kind and partition of time, written by one thread for each kind.
 
-mod body;
 mod partition;
 mod schema;
 mod search;
@@ -23,9 +22,9 @@ use tokio::sync::{Semaphore, oneshot};
 use self::partition::Partition;
 use self::worker::{Message, Pending, Worker};
 use super::Process;
-use super::calendar::DAY_MS;
 use super::meter::Commits;
 use super::rows::io_failure;
+use crate::calendar::DAY_MS;
 use crate::{RecordPage, RecordQuery, StoreError};
 
 /// Batches that may wait for a kind's thread.

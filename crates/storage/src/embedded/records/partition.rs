@@ -15,9 +15,8 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, TantivyError};
 use tokio::time::Instant;
 
 use super::schema::{self, Fields};
-use crate::StoreError;
-use crate::embedded::calendar;
 use crate::embedded::rows::{io_failure, sync_parent};
+use crate::{StoreError, calendar};
 
 /// Decompressed blocks of 64 KB that a reader keeps for each segment.
 const BLOCKS_KEPT: usize = 4;

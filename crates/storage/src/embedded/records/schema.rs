@@ -1,8 +1,5 @@
 //! From field types to an index: the fields of a kind, how each is searched, and the document of a record.
 
-use std::borrow::Cow;
-
-use model::ByteString;
 use model::kinds::{FieldType, KindDef};
 use model::record::{FieldValue, Record};
 use tantivy::schema::{
@@ -12,19 +9,18 @@ use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer};
 use tantivy::{Index, IndexSettings, TantivyDocument};
 
-use super::body;
+use crate::keyword::term_text;
+use crate::whole;
 use crate::words::words;
 
 /// The record's time; in every kind.
 pub(super) const TIME: &str = "_time";
 /// The record's id, as a column: it breaks ties, and no list of postings for millions of single ids is kept.
 pub(super) const ID: &str = "_id";
-/// The whole record ([`body`]).
+/// The whole record ([`whole`]).
 const BODY: &str = "_body";
 /// The name under which our tokenizer is registered; it is written into the schema.
 const WORDS: &str = "skylark_words";
-/// The longest keyword that is indexed as it is. Of longer ones this much and a hash.
-const MAX_TERM: usize = 1_024;
 
 /// The schema of a kind.
 pub(super) fn schema(def: &KindDef) -> Schema {
@@ -100,7 +96,7 @@ impl Fields {
         let mut document = TantivyDocument::new();
         document.add_i64(self.time, record.time.0);
         document.add_text(self.id, term_text(&record.id));
-        document.add_bytes(self.body, &body::encode(record));
+        document.add_bytes(self.body, &whole::encode(record));
         for ((def, field), value) in def.fields.iter().zip(&self.own).zip(&record.fields) {
             let Some(field) = *field else { continue };
             match (def.ty, value) {
@@ -118,18 +114,6 @@ impl Fields {
         }
         document
     }
-}
-
-/// A keyword as it is indexed. An index drops terms over 64 KB without a word; long ones are therefore shortened, with a hash
-/// that keeps them apart, wherever they are written or asked for.
-pub(super) fn term_text(text: &ByteString) -> Cow<'_, str> {
-    if text.len() <= MAX_TERM {
-        return Cow::Borrowed(text);
-    }
-    let cut = text.floor_char_boundary(MAX_TERM);
-    let start = text.get(..cut).unwrap_or_default();
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-    Cow::Owned(format!("{start}\u{1}{hash:016x}"))
 }
 
 /// Cuts texts as every backend does.
@@ -163,19 +147,5 @@ impl TokenStream for WordStream<'_> {
 
     fn token_mut(&mut self) -> &mut Token {
         &mut self.token
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_keywords_are_shortened_and_stay_apart() {
-        let long = |last: &str| ByteString::from("é".repeat(5_000) + last);
-        let (a, b) = (long("a"), long("b"));
-        assert!(term_text(&a).len() < 1_100);
-        assert_ne!(term_text(&a), term_text(&b));
-        assert_eq!(term_text(&ByteString::from_static("short")), "short");
     }
 }

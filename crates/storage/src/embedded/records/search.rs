@@ -12,11 +12,11 @@ use tantivy::query::Query;
 use tantivy::schema::Value as _;
 use tantivy::{DocAddress, DocId, Score, Searcher, SegmentReader, TantivyDocument, TantivyError};
 
-use super::body;
 use super::partition::{Bounds, Open, Partition};
 use super::schema::{ID, TIME};
-use super::translate::{check, translate};
-use crate::{Order, RecordOrder, RecordPage, RecordQuery, StoreError};
+use super::translate::translate;
+use crate::fits::check;
+use crate::{Order, RecordOrder, RecordPage, RecordQuery, StoreError, whole};
 
 /// A record that was found, not yet read.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ fn read(asked: &[(&Partition, Bounds)], query: &RecordQuery, hits: &[Hit]) -> Re
             for (slot, hit) in records.iter_mut().zip(hits).filter(|(_, hit)| hit.partition == i) {
                 let document: TantivyDocument = searcher.doc(hit.at)?;
                 let bytes = document.get_first(open.fields.body).and_then(|value| value.as_bytes());
-                let record = bytes.and_then(|bytes| body::decode(query.kind, bytes).ok());
+                let record = bytes.and_then(|bytes| whole::decode(query.kind, bytes).ok());
                 *slot = Some(record.ok_or_else(|| {
                     TantivyError::DataCorruption(tantivy::error::DataCorruption::comment_only(
                         "a record is not readable",

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::partition::{Name, Partition, failure};
 use crate::StoreError;
-use crate::embedded::calendar::DAY_MS;
+use crate::calendar::DAY_MS;
 
 /// How often a commit is tried before those who wait for it are told to come again.
 const TRIES: u32 = 3;

@@ -19,9 +19,8 @@ use redb::{ReadOnlyTable, ReadableDatabase};
 pub(super) use file::{DbFile, ITEMS, failure, io_failure, remove_if_there, sync_parent};
 pub(super) use write::Prepared;
 
-use super::calendar;
 use super::faults::Faults;
-use crate::StoreError;
+use crate::{StoreError, calendar};
 
 /// Minutes of a day.
 const DAY_MINUTES: u32 = 1_440;

@@ -12,7 +12,7 @@ use super::file::DbFile;
 use super::key;
 use super::value::head;
 use super::walk::{Filter, Flow, Position, Range, Spans, Walk, each, walk};
-use crate::embedded::codec::{Malformed, Reader, put_bytes, put_varint};
+use crate::codec::{Malformed, Reader, put_bytes, put_varint};
 use crate::{
     Attr, Cursor, Entities, Marks, MergedRow, Order, RowPage, ScanQuery, Series, SeriesQuery, StoreError, TopEntry,
     TopQuery,

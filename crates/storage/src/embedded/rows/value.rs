@@ -2,7 +2,7 @@
 
 use model::{Cells, Row};
 
-use crate::embedded::codec::{Malformed, Reader, is_wide, put_bytes, put_cells, put_varint};
+use crate::codec::{Malformed, Reader, is_wide, put_bytes, put_cells, put_varint};
 
 /// The version of the value's layout.
 const VERSION: u8 = 1;

@@ -10,7 +10,7 @@ use model::{Bucket, Cells, Scope, Step};
 use super::file::{RowTable, Tables, failure};
 use super::key::{self, KEY, Place};
 use super::value::{head, wide_cells};
-use crate::embedded::codec::{Malformed, merge_cells};
+use crate::codec::{Malformed, merge_cells};
 use crate::{Entities, StoreError};
 
 /// Whether to go on.

@@ -1,16 +1,16 @@
 //! Names of days: partitions and files are called after the UTC day they belong to.
 
 /// Milliseconds of a day.
-pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// `yyyymmdd` of a day counted from 1970-01-01.
-pub(super) fn name_of_day(day: u32) -> String {
+pub(crate) fn name_of_day(day: u32) -> String {
     let (year, month, day) = date(day);
     format!("{year:04}{month:02}{day:02}")
 }
 
 /// The day of a name that [`name_of_day`] gave.
-pub(super) fn day_of_name(name: &str) -> Option<u32> {
+pub(crate) fn day_of_name(name: &str) -> Option<u32> {
     let number: u32 = name.parse().ok()?;
     // No day's number lies further from this estimate than leap days and month lengths can add up to.
     let (year, month) = (number / 10_000, number / 100 % 100);

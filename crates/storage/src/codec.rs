@@ -12,7 +12,7 @@ use model::{Agg, Cells, UnixMillis};
 
 /// The bytes are not what this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// How deep labels may hold labels. Metrics nest once; the bound is what keeps garbage from exhausting the stack.
 const MAX_DEPTH: u8 = 4;
@@ -20,7 +20,7 @@ const MAX_DEPTH: u8 = 4;
 const ELSEWHERE: u8 = 255;
 
 /// Appends a number, seven bits a byte, lowest first.
-pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
     put_varint_128(out, u128::from(value));
 }
 
@@ -34,7 +34,7 @@ fn put_varint_128(out: &mut Vec<u8>, mut value: u128) {
 }
 
 /// Appends a signed number so that small ones of either sign are short.
-pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_signed_128(out, i128::from(value));
 }
 
@@ -44,7 +44,7 @@ fn put_signed_128(out: &mut Vec<u8>, value: i128) {
 }
 
 /// Appends bytes behind their length.
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_len(out, bytes.len());
     out.extend_from_slice(bytes);
 }
@@ -55,14 +55,14 @@ fn put_len(out: &mut Vec<u8>, len: usize) {
 
 /// What is left to read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         let (&first, rest) = self.0.split_first().ok_or(Malformed)?;
         self.0 = rest;
         Ok(first)
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         Err(Malformed)
     }
 
-    pub(super) fn varint(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
         u64::try_from(self.varint_128()?).map_err(|_| Malformed)
     }
 
@@ -94,35 +94,35 @@ impl<'a> Reader<'a> {
         Ok(((value >> 1) as i128) ^ -((value & 1) as i128))
     }
 
-    pub(super) fn signed(&mut self) -> Result<i64, Malformed> {
+    pub(crate) fn signed(&mut self) -> Result<i64, Malformed> {
         i64::try_from(self.signed_128()?).map_err(|_| Malformed)
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let len = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
         let (bytes, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
         self.0 = rest;
         Ok(bytes)
     }
 
-    pub(super) fn text(&mut self) -> Result<&'a str, Malformed> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
         str::from_utf8(self.bytes()?).map_err(|_| Malformed)
     }
 
     /// How many elements follow. Each takes a byte at least, which keeps a wrong number from reserving memory.
-    pub(super) fn count(&mut self) -> Result<usize, Malformed> {
+    pub(crate) fn count(&mut self) -> Result<usize, Malformed> {
         let count = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
         if count <= self.0.len() { Ok(count) } else { Err(Malformed) }
     }
 }
 
 /// Whether an aggregate is big enough to lie apart, so that a chart of averages does not read it.
-pub(super) fn is_wide(agg: &Agg) -> bool {
+pub(crate) fn is_wide(agg: &Agg) -> bool {
     matches!(agg, Agg::Percentile(_) | Agg::Histogram(_) | Agg::Top(_) | Agg::Texts(_) | Agg::Labeled(_))
 }
 
 /// Appends the narrow cells in full and marks where the wide ones are; with `wide`, the wide ones alone.
-pub(super) fn put_cells(out: &mut Vec<u8>, cells: &Cells, wide: bool) -> Result<(), Malformed> {
+pub(crate) fn put_cells(out: &mut Vec<u8>, cells: &Cells, wide: bool) -> Result<(), Malformed> {
     let mut last = 0;
     for (id, agg) in cells.iter() {
         let elsewhere = is_wide(agg) != wide;
@@ -141,7 +141,7 @@ pub(super) fn put_cells(out: &mut Vec<u8>, cells: &Cells, wide: bool) -> Result<
 }
 
 /// Merges the wanted cells (all, where none is named) into `into`. Answers whether one of them lies in the wide table.
-pub(super) fn merge_cells(mut reader: Reader<'_>, want: &[CellId], into: &mut Cells) -> Result<bool, Malformed> {
+pub(crate) fn merge_cells(mut reader: Reader<'_>, want: &[CellId], into: &mut Cells) -> Result<bool, Malformed> {
     let mut elsewhere = false;
     let mut id = 0u16;
     while !reader.is_empty() {

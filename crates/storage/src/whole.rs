@@ -1,17 +1,17 @@
-//! The stored form of a record: everything of it in one value, so that a hit costs one read.
+//! The stored form of a whole record: everything of it in one value, so that a hit costs one read.
 
 use bytes::Bytes;
 use model::kinds::RecordKind;
 use model::record::{FieldValue, Format, Record};
 use model::{ByteString, UnixMillis};
 
-use crate::embedded::codec::{Malformed, Reader, put_bytes, put_signed, put_varint};
+use crate::codec::{Malformed, Reader, put_bytes, put_signed, put_varint};
 
 /// The version of the layout.
 const VERSION: u8 = 1;
 
 /// The record's bytes.
-pub(super) fn encode(record: &Record) -> Vec<u8> {
+pub(crate) fn encode(record: &Record) -> Vec<u8> {
     let mut out = Vec::with_capacity(record.body.len() + 64 * record.fields.len() + record.id.len() + 16);
     out.push(VERSION);
     put_bytes(&mut out, record.id.as_bytes());
@@ -42,7 +42,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
 }
 
 /// The record of such bytes.
-pub(super) fn decode(kind: RecordKind, bytes: &[u8]) -> Result<Record, Malformed> {
+pub(crate) fn decode(kind: RecordKind, bytes: &[u8]) -> Result<Record, Malformed> {
     let mut reader = Reader(bytes);
     if reader.byte()? != VERSION {
         return Err(Malformed);
