@@ -101,6 +101,12 @@ impl Cmd {
         self
     }
 
+    /// In another folder than the root.
+    pub(crate) fn within(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
     /// Runs to the end with this program's own input and output. `Err` unless it exits 0.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         say(&self);

@@ -60,7 +60,8 @@ fn distribution(shell: &Shell, cache: &Path, version: Version) -> anyhow::Result
             let plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack";
             let maven = shell.cmd("mvn").args(["-q", "-B", plugin]).arg(format!("-Dartifact={artifact}"));
             let maven = maven.arg(format!("-DoutputDirectory={}", folder.display()));
-            maven.arg(format!("-DmarkersDirectory={}", folder.join("markers").display())).read()?;
+            // It leaves marks where it is run from.
+            maven.within(folder).read()?;
             shell.cmd("chmod").args(["-R", "go+rX"]).arg(folder).read().map(drop)
         })?;
     }

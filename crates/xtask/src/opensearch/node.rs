@@ -105,9 +105,7 @@ impl Node {
         let command = command.arg(script).env("HOME", &self.folder).env("OPENSEARCH_JAVA_HOME", &self.fetched.java);
         let command = command.env("OPENSEARCH_PATH_CONF", self.folder.join("config"));
         let command = command.env("OPENSEARCH_TMPDIR", self.folder.join("tmp"));
-        let mut command = command.env("OPENSEARCH_JAVA_OPTS", "-Xms512m -Xmx512m").into_inner();
-        command.current_dir(&self.folder);
-        command
+        command.env("OPENSEARCH_JAVA_OPTS", "-Xms512m -Xmx512m").within(&self.folder).into_inner()
     }
 
     /// Asks it to end and waits until it has.
