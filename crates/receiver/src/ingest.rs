@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::budget::{Budget, Held, Patience};
 use crate::config::Config;
 use crate::fault::Fault;
+use crate::heavy::Heavy;
 use crate::reporters::{Protocol, Reporter, Reporters};
 use crate::wire::segment::Limits;
 
@@ -38,6 +39,7 @@ pub struct Ingest(Arc<Inner>);
 struct Inner {
     queues: RwLock<Option<Queues>>,
     budget: Arc<Budget>,
+    heavy: Heavy,
     ledger: Arc<Ledger>,
     clock: Clock,
     past_millis: i64,
@@ -61,6 +63,7 @@ impl Ingest {
         Ingest(Arc::new(Inner {
             queues: RwLock::new(Some(queues.into())),
             budget: Arc::new(Budget::new(config.budget_bytes, unary, message_time)),
+            heavy: Heavy::default(),
             ledger,
             clock,
             past_millis: i64::try_from(config.max_age.0.as_millis()).unwrap_or(i64::MAX),
@@ -128,6 +131,11 @@ impl Ingest {
     /// A share of the budget, of nothing yet.
     pub(crate) fn hold(&self) -> Held {
         Held::nothing(&self.0.budget)
+    }
+
+    /// Where large messages are decoded.
+    pub(crate) fn heavy(&self) -> &Heavy {
+        &self.0.heavy
     }
 
     /// Whether something that happened then is taken now.

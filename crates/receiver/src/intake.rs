@@ -123,7 +123,9 @@ impl Intake {
 
     async fn segment(&self, message: Message) -> Result<(), Fault> {
         let Message { bytes, held } = message;
-        let decoded = wire::segment::decode(&bytes, self.ingest.limits()).map_err(WireError::reason);
+        let limits = self.ingest.limits();
+        let decode = move || wire::segment::decode(&bytes, limits).map_err(WireError::reason);
+        let decoded = self.ingest.heavy().run(held.bytes() as usize, decode).await;
         match decoded.and_then(|segment| self.check_segment(segment)) {
             Ok(segment) => self.submit(Telemetry::Segment(Box::new(segment)), held).await,
             Err(reason) => self.refuse(Signal::Segment, reason),
@@ -198,9 +200,11 @@ impl Intake {
     }
 
     async fn log(&mut self, message: Message) -> Result<(), Fault> {
-        let decoded = wire::log::decode(&message.bytes).map_err(WireError::reason);
+        let Message { bytes, held } = message;
+        let decode = move || wire::log::decode(&bytes).map_err(WireError::reason);
+        let decoded = self.ingest.heavy().run(held.bytes() as usize, decode).await;
         match decoded.and_then(|log| self.check_log(log)) {
-            Ok(log) => self.submit(Telemetry::Log(Box::new(log)), message.held).await,
+            Ok(log) => self.submit(Telemetry::Log(Box::new(log)), held).await,
             Err(reason) => self.refuse(Signal::Log, reason),
         }
     }

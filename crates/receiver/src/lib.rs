@@ -12,6 +12,7 @@ mod discovery;
 mod fault;
 mod grpc;
 mod gunzip;
+mod heavy;
 mod http;
 mod ingest;
 mod intake;

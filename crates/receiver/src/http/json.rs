@@ -1,5 +1,6 @@
 //! JSON: cut into the elements of an array, so that a bad one does not spoil the rest, and each turned into protobuf.
 
+use bytes::{Buf as _, Bytes};
 use model::ledger::Reason;
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
@@ -7,6 +8,9 @@ use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 /// The most objects in one element. Each takes half a kilobyte for a moment, however short it is written, so without a limit
 /// 50 MiB of `{"spanId":1}` would become gigabytes. A segment of 10,000 spans with 8 tags each is within it.
 const MAX_OBJECTS: usize = 100_000;
+
+/// JSON that is turned into protobuf in one go, at least.
+const PIECE: usize = 256 << 10;
 
 /// Why an element or a body cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,23 +43,46 @@ pub(super) fn to_protobuf(descriptor: &MessageDescriptor, json: &[u8]) -> Result
     Ok(message.encode_to_vec())
 }
 
+/// An element turned into protobuf, or why it cannot be.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    /// What its JSON weighs.
+    pub(super) json_bytes: usize,
+    pub(super) message: Result<Vec<u8>, JsonError>,
+}
+
+/// The next elements as protobuf: [`PIECE`] bytes of JSON and what completes the last of them; none where there are no more. An
+/// `Err` is where the body is no array after all; nothing comes after it.
+pub(super) fn decode_some(elements: &mut Elements, descriptor: &MessageDescriptor) -> Vec<Result<Decoded, JsonError>> {
+    let mut some = Vec::new();
+    let mut bytes = 0;
+    while bytes < PIECE
+        && let Some(element) = elements.next()
+    {
+        some.push(element.map(|json| {
+            bytes += json.len();
+            Decoded { json_bytes: json.len(), message: to_protobuf(descriptor, &json) }
+        }));
+    }
+    some
+}
+
 /// The elements of an array, or the one object that a body is. What stands between brackets is not looked at.
 #[derive(Clone, Debug)]
-pub(super) struct Elements<'a> {
-    rest: &'a [u8],
+pub(super) struct Elements {
+    rest: Bytes,
     array: bool,
     ended: bool,
 }
 
-impl<'a> Elements<'a> {
+impl Elements {
     /// Fails where the body is neither an array nor an object.
-    pub(super) fn new(body: &'a [u8]) -> Result<Self, JsonError> {
-        let body = body.trim_ascii();
-        match body {
-            [b'{', ..] => Ok(Elements { rest: body, array: false, ended: false }),
+    pub(super) fn new(body: &Bytes) -> Result<Self, JsonError> {
+        match body.trim_ascii() {
+            all @ [b'{', ..] => Ok(Elements { rest: body.slice_ref(all), array: false, ended: false }),
             [b'[', inner @ .., b']'] => {
                 let rest = inner.trim_ascii();
-                Ok(Elements { rest, array: true, ended: rest.is_empty() })
+                Ok(Elements { rest: body.slice_ref(rest), array: true, ended: rest.is_empty() })
             }
             _ => Err(JsonError::Malformed),
         }
@@ -67,8 +94,8 @@ impl<'a> Elements<'a> {
     }
 }
 
-impl<'a> Iterator for Elements<'a> {
-    type Item = Result<&'a [u8], JsonError>;
+impl Iterator for Elements {
+    type Item = Result<Bytes, JsonError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -76,16 +103,17 @@ impl<'a> Iterator for Elements<'a> {
         }
         if !self.array {
             self.ended = true;
-            return Some(Ok(self.rest));
+            return Some(Ok(std::mem::take(&mut self.rest)));
         }
-        match end_of_element(self.rest) {
+        match end_of_element(&self.rest) {
             Some(end) => {
-                let (element, rest) = self.rest.split_at(end);
-                match rest {
-                    [_comma, rest @ ..] => self.rest = rest,
-                    [] => self.ended = true,
+                let element = self.rest.split_to(end);
+                match self.rest.is_empty() {
+                    true => self.ended = true,
+                    // The comma.
+                    false => self.rest.advance(1),
                 }
-                Some(Ok(element.trim_ascii()))
+                Some(Ok(element.slice_ref(element.trim_ascii())))
             }
             None => {
                 self.ended = true;
@@ -148,8 +176,9 @@ impl Iterator for Structure<'_> {
 mod tests {
     use super::*;
 
-    fn split(body: &str) -> Result<Vec<&str>, JsonError> {
-        Elements::new(body.as_bytes())?.map(|element| element.map(|e| str::from_utf8(e).unwrap())).collect()
+    fn split(body: &str) -> Result<Vec<String>, JsonError> {
+        let text = |element: Bytes| String::from_utf8(element.to_vec()).unwrap();
+        Elements::new(&Bytes::copy_from_slice(body.as_bytes()))?.map(|element| element.map(text)).collect()
     }
 
     #[test]
@@ -180,6 +209,21 @@ mod tests {
         assert!(to_protobuf(&descriptor, json.as_bytes()).is_ok());
         let json = format!(r#"{{"spans":[{spans},{{}}]}}"#);
         assert_eq!(to_protobuf(&descriptor, json.as_bytes()), Err(JsonError::TooMany));
+    }
+
+    #[test]
+    fn a_long_array_is_turned_piece_by_piece_and_ends_where_it_is_none() {
+        let descriptor = proto::pool().get_message_by_name("skywalking.v3.SegmentObject").unwrap();
+        let element = format!(r#"{{"traceId":"{}"}}"#, "x".repeat(PIECE / 2));
+        let body = Bytes::from(format!("[{element},{element},{element},7,}}]"));
+        let mut elements = Elements::new(&body).unwrap();
+        let mut piece = || {
+            let ok = |decoded: Decoded| (decoded.json_bytes, decoded.message.is_ok());
+            decode_some(&mut elements, &descriptor).into_iter().map(|it| it.map(ok)).collect::<Vec<_>>()
+        };
+        assert_eq!(piece(), [Ok((element.len(), true)), Ok((element.len(), true))]);
+        assert_eq!(piece(), [Ok((element.len(), true)), Ok((1, false)), Err(JsonError::Malformed)]);
+        assert_eq!(piece(), []);
     }
 
     #[test]

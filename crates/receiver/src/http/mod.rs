@@ -13,7 +13,7 @@ use bytes::Bytes;
 use model::telemetry::Signal;
 use prost_reflect::MessageDescriptor;
 
-use self::json::Elements;
+use self::json::{Decoded, Elements};
 use crate::config::Config;
 use crate::discovery::Discovery;
 use crate::fault::Fault;
@@ -91,31 +91,40 @@ impl Server {
         }
         let Message { bytes, mut held } = body::read(request, &self.ingest).await?;
         let mut elements = Elements::new(&bytes).map_err(|_| Fault::Malformed("the body is not JSON"))?;
+        let (body_bytes, heavy) = (bytes.len(), self.ingest.heavy().clone());
         let mut intake = Intake::unary(self.ingest.clone(), self.discovery.clone(), Protocol::Http);
         intake.share(elements.is_array());
-        while let Some(element) = elements.next() {
-            let element = element.map_err(|_| Fault::Malformed("the body is not JSON"))?;
-            let message = json::to_protobuf(descriptor, element).map(|bytes| {
-                // JSON is longer than protobuf, so its share is enough.
-                Message { bytes: Bytes::from(bytes), held: held.split(element.len()) }
-            });
-            let taken = match message {
-                Ok(message) => intake.take(kind, message).await.map(|_| ()),
-                Err(error) => intake.refuse(kind.signal(), error.reason()),
-            };
-            match taken {
-                // That is for the one element, and it is counted.
-                Err(Fault::Invalid(_)) if elements.is_array() => {}
-                Err(fault) => {
-                    intake.refuse_rest(kind.signal(), fault, elements.count() as u64);
-                    return Err(fault);
-                }
-                Ok(()) => {}
+        loop {
+            let descriptor = descriptor.clone();
+            let decode = move || (json::decode_some(&mut elements, &descriptor), elements);
+            let (some, rest) = heavy.run(body_bytes, decode).await;
+            elements = rest;
+            if some.is_empty() {
+                return Ok(());
             }
-            // An array may be long, and others want to be served meanwhile.
-            tokio::task::consume_budget().await;
+            let mut some = some.into_iter();
+            while let Some(element) = some.next() {
+                let Decoded { json_bytes, message } = element.map_err(|_| Fault::Malformed("the body is not JSON"))?;
+                // JSON is longer than protobuf, so its share is enough.
+                let held = held.split(json_bytes);
+                let taken = match message {
+                    Ok(bytes) => intake.take(kind, Message { bytes: Bytes::from(bytes), held }).await.map(|_| ()),
+                    Err(error) => intake.refuse(kind.signal(), error.reason()),
+                };
+                match taken {
+                    // That is for the one element, and it is counted.
+                    Err(Fault::Invalid(_)) if elements.is_array() => {}
+                    Err(fault) => {
+                        let left = some.count() + heavy.run(body_bytes, move || elements.count()).await;
+                        intake.refuse_rest(kind.signal(), fault, left as u64);
+                        return Err(fault);
+                    }
+                    Ok(()) => {}
+                }
+                // An array may be long, and others want to be served meanwhile.
+                tokio::task::consume_budget().await;
+            }
         }
-        Ok(())
     }
 }
 

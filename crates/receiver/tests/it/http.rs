@@ -195,3 +195,25 @@ async fn a_body_that_does_not_come_to_its_end_is_given_up() {
     assert_eq!(receiver.refused(Signal::Segment, Reason::TooSlow), 1);
     assert_eq!(receiver.ingest.free_bytes(), receiver.config.budget_bytes as usize);
 }
+
+#[test]
+fn a_large_body_is_decoded_beside_what_is_served() {
+    // One thread serves; the only one for long work is taken until it is let go.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let mut receiver = Receiver::new();
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || held.recv().is_err());
+        let padding = format!(r#""unheardOf":"{}""#, "x".repeat(1 << 20));
+        for body in [segment("a"), format!("[{},{}]", segment("b"), segment("c"))] {
+            let large = body.replacen(r#""unheardOf":{"a":[1]}"#, &padding, 1);
+            let mut large = Box::pin(post(&receiver, "/v3/segments", large));
+            assert!(futures_util::poll!(&mut large).is_pending(), "it is not decoded here");
+            assert_eq!(post(&receiver, "/v3/segment", segment("small")).await.0, StatusCode::OK);
+            assert!(futures_util::poll!(&mut large).is_pending());
+        }
+        assert_eq!(segment_ids(&receiver.drain()), ["small", "small"]);
+        drop(let_go);
+        assert!(taken.await.unwrap());
+    });
+}
