@@ -6,6 +6,8 @@ pub mod context;
 pub mod delta;
 pub mod derive;
 mod event;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod jvm;
 mod log;
 mod management;

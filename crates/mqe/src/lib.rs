@@ -15,6 +15,8 @@
 pub mod ast;
 mod eval;
 mod format;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod lexer;
 pub mod need;
 mod parser;

@@ -10,6 +10,8 @@ mod budget;
 mod config;
 mod discovery;
 mod fault;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod grpc;
 mod gunzip;
 mod heavy;

@@ -14,14 +14,14 @@ const PIECE: usize = 256 << 10;
 
 /// Why an element or a body cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum JsonError {
+pub(crate) enum JsonError {
     Malformed,
     TooMany,
 }
 
 impl JsonError {
     /// The reason it is counted under.
-    pub(super) fn reason(self) -> Reason {
+    pub(crate) fn reason(self) -> Reason {
         match self {
             JsonError::Malformed => Reason::Malformed,
             JsonError::TooMany => Reason::TooMany,
@@ -31,7 +31,7 @@ impl JsonError {
 
 /// The element as a message of that type. Unknown fields are passed over; enums come by name or number, 64-bit numbers as text
 /// or number.
-pub(super) fn to_protobuf(descriptor: &MessageDescriptor, json: &[u8]) -> Result<Vec<u8>, JsonError> {
+pub(crate) fn to_protobuf(descriptor: &MessageDescriptor, json: &[u8]) -> Result<Vec<u8>, JsonError> {
     if structure(json).filter(|&byte| byte == b'{').count() > MAX_OBJECTS {
         return Err(JsonError::TooMany);
     }
@@ -45,15 +45,15 @@ pub(super) fn to_protobuf(descriptor: &MessageDescriptor, json: &[u8]) -> Result
 
 /// An element turned into protobuf, or why it cannot be.
 #[derive(Debug)]
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     /// What its JSON weighs.
-    pub(super) json_bytes: usize,
-    pub(super) message: Result<Vec<u8>, JsonError>,
+    pub(crate) json_bytes: usize,
+    pub(crate) message: Result<Vec<u8>, JsonError>,
 }
 
 /// The next elements as protobuf: [`PIECE`] bytes of JSON and what completes the last of them; none where there are no more. An
 /// `Err` is where the body is no array after all; nothing comes after it.
-pub(super) fn decode_some(elements: &mut Elements, descriptor: &MessageDescriptor) -> Vec<Result<Decoded, JsonError>> {
+pub(crate) fn decode_some(elements: &mut Elements, descriptor: &MessageDescriptor) -> Vec<Result<Decoded, JsonError>> {
     let mut some = Vec::new();
     let mut bytes = 0;
     while bytes < PIECE
@@ -69,7 +69,7 @@ pub(super) fn decode_some(elements: &mut Elements, descriptor: &MessageDescripto
 
 /// The elements of an array, or the one object that a body is. What stands between brackets is not looked at.
 #[derive(Clone, Debug)]
-pub(super) struct Elements {
+pub(crate) struct Elements {
     rest: Bytes,
     array: bool,
     ended: bool,
@@ -77,7 +77,7 @@ pub(super) struct Elements {
 
 impl Elements {
     /// Fails where the body is neither an array nor an object.
-    pub(super) fn new(body: &Bytes) -> Result<Self, JsonError> {
+    pub(crate) fn new(body: &Bytes) -> Result<Self, JsonError> {
         match body.trim_ascii() {
             all @ [b'{', ..] => Ok(Elements { rest: body.slice_ref(all), array: false, ended: false }),
             [b'[', inner @ .., b']'] => {
@@ -89,7 +89,7 @@ impl Elements {
     }
 
     /// Whether the body is an array.
-    pub(super) fn is_array(&self) -> bool {
+    pub(crate) fn is_array(&self) -> bool {
         self.array
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP twins of the agents' calls: the same messages as JSON, one or an array of them.
 
 mod body;
-mod json;
+pub(crate) mod json;
 
 use axum::Router;
 use axum::extract::Request;
