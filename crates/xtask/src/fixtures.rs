@@ -1,4 +1,4 @@
-//! What the end-to-end suites need from package registries: the agents' languages, their packages, a browser.
+//! What the end-to-end suites need from package registries: the agents' languages, their packages, a browser, a balancer.
 //!
 //! Each folder of `tests/agents/` says what it needs in its own language's way (`requirements.txt`, `package.json`,
 //! `Cargo.toml`). What is fetched lies in `.cache/`, and is fetched again when that file changes. A machine without the
@@ -27,6 +27,9 @@ pub(crate) fn fetch(shell: &Shell) -> Vec<(&'static str, PathBuf)> {
     }
     if shell.root().join("tests/tests/browser.rs").is_file() {
         environment.extend(told(chromium(shell), "SKYLARK_CHROMIUM"));
+    }
+    if shell.root().join("deploy/balancer/haproxy.cfg").is_file() {
+        environment.extend(told(haproxy(shell), "SKYLARK_HAPROXY"));
     }
     environment
 }
@@ -93,6 +96,40 @@ fn chromium(shell: &Shell) -> anyhow::Result<PathBuf> {
         shell.cmd("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive").read()?;
     }
     Ok(path)
+}
+
+/// HAProxy from the machine, or else from Debian's packages: unpacked, not installed, since installing it starts it.
+fn haproxy(shell: &Shell) -> anyhow::Result<PathBuf> {
+    let installed = PathBuf::from("/usr/sbin/haproxy");
+    if installed.is_file() {
+        return Ok(installed);
+    }
+    let folder = shell.cache().join("tools/haproxy");
+    let program = folder.join("haproxy");
+    if program.is_file() {
+        return Ok(program);
+    }
+    say("fetching Debian's haproxy");
+    let packages = folder.join("packages");
+    fs::create_dir_all(packages.join("partial"))?;
+    shell.cmd("apt-get").args(["-qq", "update"]).read()?;
+    let download = ["-qq", "-y", "--no-install-recommends", "--download-only", "install", "haproxy", "-o"];
+    shell.cmd("apt-get").args(download).arg(format!("Dir::Cache::archives={}", packages.display())).read()?;
+    for package in fs::read_dir(&packages)? {
+        let package = package?.path();
+        if package.extension().is_some_and(|extension| extension == "deb") {
+            shell.cmd("dpkg").arg("--extract").arg(package).arg(folder.join("root")).read()?;
+        }
+    }
+    // Its libraries lie beside it.
+    let script = "#!/bin/sh\nroot=$(dirname \"$0\")/root\n\
+                  LD_LIBRARY_PATH=$(echo \"$root\"/usr/lib/*-linux-gnu* | tr ' ' :) exec \"$root/usr/sbin/haproxy\" \"$@\"\n";
+    // Under its name only when it is whole: a broken attempt is no success.
+    let half = folder.join("haproxy.half");
+    fs::write(&half, script)?;
+    shell.cmd("chmod").arg("+x").arg(&half).read()?;
+    fs::rename(&half, &program)?;
+    Ok(program)
 }
 
 /// Runs `make` unless `folder` was made from these very files. The stamp is written last, so a broken attempt is no success.
