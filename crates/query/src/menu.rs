@@ -9,9 +9,10 @@ struct Leaf {
     title: &'static str,
     layer: &'static str,
     description: &'static str,
-    /// The key under which the UI has the title in other languages.
+    /// The key under which the UI has the title in other languages; a key that it does not know it shows as it
+    /// is, so of a page that only Skylark has the key is the title.
     key: &'static str,
-    /// The page of SkyWalking's documentation, below its set-up guide; empty for none.
+    /// The page of SkyWalking's documentation; empty for none.
     link: &'static str,
 }
 
@@ -19,6 +20,7 @@ struct Leaf {
 struct Group {
     title: &'static str,
     icon: &'static str,
+    key: &'static str,
     layer: &'static str,
     description: &'static str,
     link: &'static str,
@@ -26,7 +28,7 @@ struct Group {
 }
 
 /// Where the links of [`Leaf`] and [`Group`] begin.
-const DOCS: &str = "https://skywalking.apache.org/docs/main/next/en/setup/";
+const DOCS: &str = "https://skywalking.apache.org/docs/main/next/en/";
 
 const fn leaf(
     title: &'static str,
@@ -38,8 +40,9 @@ const fn leaf(
     Leaf { title, layer, description, key, link }
 }
 
+/// A group whose title has the name of its icon as key.
 const fn group(title: &'static str, icon: &'static str, description: &'static str, leaves: &'static [Leaf]) -> Group {
-    Group { title, icon, layer: "", description, link: "", leaves }
+    Group { title, icon, key: icon, layer: "", description, link: "", leaves }
 }
 
 /// The sidebar for these layers, which are those that have services. A page is active when its layer is one of them, a group
@@ -49,8 +52,7 @@ pub(crate) fn items(layers: &BTreeSet<&str>) -> Vec<MenuItem> {
 }
 
 fn group_item(group: &Group, layers: &BTreeSet<&str>) -> MenuItem {
-    let key = group.icon;
-    let sub_items: Vec<MenuItem> = group.leaves.iter().map(|leaf| leaf_item(leaf, key, layers)).collect();
+    let sub_items: Vec<MenuItem> = group.leaves.iter().map(|leaf| leaf_item(leaf, layers)).collect();
     MenuItem {
         title: group.title.to_owned(),
         icon: Some(group.icon.to_owned()),
@@ -58,12 +60,12 @@ fn group_item(group: &Group, layers: &BTreeSet<&str>) -> MenuItem {
         activate: layers.contains(group.layer) || sub_items.iter().any(|item| item.activate),
         description: Some(group.description.to_owned()),
         document_link: link(group.link),
-        i18n_key: Some(key.to_owned()),
+        i18n_key: Some(group.key.to_owned()),
         sub_items,
     }
 }
 
-fn leaf_item(leaf: &Leaf, group_key: &str, layers: &BTreeSet<&str>) -> MenuItem {
+fn leaf_item(leaf: &Leaf, layers: &BTreeSet<&str>) -> MenuItem {
     MenuItem {
         title: leaf.title.to_owned(),
         icon: None,
@@ -71,7 +73,7 @@ fn leaf_item(leaf: &Leaf, group_key: &str, layers: &BTreeSet<&str>) -> MenuItem 
         activate: layers.contains(leaf.layer),
         description: Some(leaf.description.to_owned()),
         document_link: link(leaf.link),
-        i18n_key: Some(format!("{group_key}_{}", leaf.key)),
+        i18n_key: Some(leaf.key.to_owned()),
         sub_items: Vec::new(),
     }
 }
@@ -86,27 +88,33 @@ static GROUPS: [Group; 13] = [
         "general_service",
         "Services that report through a language agent, and what they call.",
         &[
-            leaf("Services", "GENERAL", "services", "Services with an agent.", "service-agent/server-agents"),
+            leaf(
+                "Services",
+                "GENERAL",
+                "general_service_services",
+                "Services with an agent.",
+                "setup/service-agent/server-agents",
+            ),
             leaf(
                 "Virtual Database",
                 "VIRTUAL_DATABASE",
-                "virtual_database",
+                "general_service_virtual_database",
                 "Databases, seen by the services that use them.",
-                "service-agent/virtual-database",
+                "setup/service-agent/virtual-database",
             ),
             leaf(
                 "Virtual Cache",
                 "VIRTUAL_CACHE",
-                "virtual_cache",
+                "general_service_virtual_cache",
                 "Caches, seen by the services that use them.",
-                "service-agent/virtual-cache",
+                "setup/service-agent/virtual-cache",
             ),
             leaf(
                 "Virtual MQ",
                 "VIRTUAL_MQ",
-                "virtual_mq",
+                "general_service_virtual_mq",
                 "Message brokers, seen by the services that use them.",
-                "service-agent/virtual-mq",
+                "setup/service-agent/virtual-mq",
             ),
         ],
     ),
@@ -115,9 +123,27 @@ static GROUPS: [Group; 13] = [
         "service_mesh",
         "An Istio mesh and what runs in it.",
         &[
-            leaf("Services", "MESH", "service", "Services, seen by Envoy's access logs.", "envoy/als_setting"),
-            leaf("Control Plane", "MESH_CP", "control_plane", "Istio's own metrics.", "istio/readme"),
-            leaf("Data Plane", "MESH_DP", "data_plane", "Envoy's own metrics.", "envoy/metrics_service_setting"),
+            leaf(
+                "Services",
+                "MESH",
+                "service_mesh_service",
+                "Services, seen by Envoy's access logs.",
+                "setup/envoy/als_setting",
+            ),
+            leaf(
+                "Control Plane",
+                "MESH_CP",
+                "service_mesh_control_plane",
+                "Istio's own metrics.",
+                "setup/istio/readme",
+            ),
+            leaf(
+                "Data Plane",
+                "MESH_DP",
+                "service_mesh_data_plane",
+                "Envoy's own metrics.",
+                "setup/envoy/metrics_service_setting",
+            ),
         ],
     ),
     group(
@@ -128,32 +154,44 @@ static GROUPS: [Group; 13] = [
             leaf(
                 "Cluster",
                 "K8S",
-                "cluster",
+                "kubernetes_cluster",
                 "Nodes, workloads and resources of a cluster.",
-                "backend/backend-k8s-monitoring",
+                "setup/backend/backend-k8s-monitoring",
             ),
-            leaf("Service", "K8S_SERVICE", "service", "Services of a cluster.", "backend/backend-k8s-monitoring"),
+            leaf(
+                "Service",
+                "K8S_SERVICE",
+                "kubernetes_service",
+                "Services of a cluster.",
+                "setup/backend/backend-k8s-monitoring",
+            ),
         ],
     ),
     group(
         "Cilium",
         "cilium",
         "A network of Cilium.",
-        &[leaf(
-            "Cilium Service",
-            "CILIUM_SERVICE",
-            "service",
-            "Services, seen by Hubble.",
-            "backend/backend-cilium-monitoring",
-        )],
+        &[leaf("Service", "CILIUM_SERVICE", "cilium_service", "Services, seen by Hubble.", "")],
     ),
     group(
         "Infrastructure",
         "infrastructure",
         "Machines and their operating systems.",
         &[
-            leaf("Linux", "OS_LINUX", "linux", "Machines with Linux.", "backend/backend-vm-monitoring"),
-            leaf("Windows", "OS_WINDOWS", "windows", "Machines with Windows.", "backend/backend-win-monitoring"),
+            leaf(
+                "Linux",
+                "OS_LINUX",
+                "infrastructure_linux",
+                "Machines with Linux.",
+                "setup/backend/backend-vm-monitoring",
+            ),
+            leaf(
+                "Windows",
+                "OS_WINDOWS",
+                "infrastructure_windows",
+                "Machines with Windows.",
+                "setup/backend/backend-win-monitoring",
+            ),
         ],
     ),
     group(
@@ -161,30 +199,31 @@ static GROUPS: [Group; 13] = [
         "aws_cloud",
         "Services of Amazon's cloud.",
         &[
-            leaf("EKS", "AWS_EKS", "eks", "Clusters of EKS.", "backend/backend-aws-eks-monitoring"),
-            leaf("S3", "AWS_S3", "s3", "Buckets of S3.", "backend/backend-aws-s3-monitoring"),
+            leaf("EKS", "AWS_EKS", "aws_cloud_eks", "Clusters of EKS.", "setup/backend/backend-aws-eks-monitoring"),
+            leaf("S3", "AWS_S3", "aws_cloud_s3", "Buckets of S3.", "setup/backend/backend-aws-s3-monitoring"),
             leaf(
                 "DynamoDB",
                 "AWS_DYNAMODB",
-                "dynamodb",
+                "aws_cloud_dynamodb",
                 "Tables of DynamoDB.",
-                "backend/backend-aws-dynamodb-monitoring",
+                "setup/backend/backend-aws-dynamodb-monitoring",
             ),
             leaf(
                 "API Gateway",
                 "AWS_GATEWAY",
-                "api_gateway",
+                "aws_cloud_api_gateway",
                 "Gateways of Amazon.",
-                "backend/backend-aws-api-gateway-monitoring",
+                "setup/backend/backend-aws-api-gateway-monitoring",
             ),
         ],
     ),
     Group {
         title: "Browser",
         icon: "browser",
+        key: "browser",
         layer: "BROWSER",
         description: "Web applications, seen by their users' browsers.",
-        link: "service-agent/browser-agent",
+        link: "setup/service-agent/browser-agent",
         leaves: &[],
     },
     group(
@@ -192,16 +231,16 @@ static GROUPS: [Group; 13] = [
         "gateway",
         "Gateways in front of services.",
         &[
-            leaf("Nginx", "NGINX", "nginx", "Nginx.", "backend/backend-nginx-monitoring"),
-            leaf("APISIX", "APISIX", "apisix", "Apache APISIX.", "backend/backend-apisix-monitoring"),
+            leaf("Nginx", "NGINX", "gateway_nginx", "Nginx.", "setup/backend/backend-nginx-monitoring"),
+            leaf("APISIX", "APISIX", "gateway_apisix", "Apache APISIX.", "setup/backend/backend-apisix-monitoring"),
             leaf(
                 "AWS API Gateway",
                 "AWS_GATEWAY",
-                "aws_api_gateway",
+                "gateway_aws_api_gateway",
                 "Gateways of Amazon.",
-                "backend/backend-aws-api-gateway-monitoring",
+                "setup/backend/backend-aws-api-gateway-monitoring",
             ),
-            leaf("Kong", "KONG", "kong", "Kong.", "backend/backend-kong-monitoring"),
+            leaf("Kong", "KONG", "Kong", "Kong.", "setup/backend/backend-kong-monitoring"),
         ],
     ),
     group(
@@ -209,32 +248,50 @@ static GROUPS: [Group; 13] = [
         "database",
         "Databases, seen by themselves.",
         &[
-            leaf("MySQL/MariaDB", "MYSQL", "mysql_mariadb", "MySQL and MariaDB.", "backend/backend-mysql-monitoring"),
-            leaf("PostgreSQL", "POSTGRESQL", "postgresql", "PostgreSQL.", "backend/backend-postgresql-monitoring"),
+            leaf(
+                "MySQL/MariaDB",
+                "MYSQL",
+                "database_mysql_mariadb",
+                "MySQL and MariaDB.",
+                "setup/backend/backend-mysql-monitoring",
+            ),
+            leaf(
+                "PostgreSQL",
+                "POSTGRESQL",
+                "database_postgresql",
+                "PostgreSQL.",
+                "setup/backend/backend-postgresql-monitoring",
+            ),
             leaf(
                 "DynamoDB",
                 "AWS_DYNAMODB",
-                "dynamodb",
+                "database_dynamodb",
                 "Tables of DynamoDB.",
-                "backend/backend-aws-dynamodb-monitoring",
+                "setup/backend/backend-aws-dynamodb-monitoring",
             ),
-            leaf("Redis", "REDIS", "redis", "Redis.", "backend/backend-redis-monitoring"),
+            leaf("Redis", "REDIS", "database_redis", "Redis.", "setup/backend/backend-redis-monitoring"),
             leaf(
                 "Elasticsearch",
                 "ELASTICSEARCH",
-                "elasticsearch",
+                "database_elasticsearch",
                 "Elasticsearch.",
-                "backend/backend-elasticsearch-monitoring",
+                "setup/backend/backend-elasticsearch-monitoring",
             ),
-            leaf("MongoDB", "MONGODB", "mongodb", "MongoDB.", "backend/backend-mongodb-monitoring"),
+            leaf("MongoDB", "MONGODB", "database_mongodb", "MongoDB.", "setup/backend/backend-mongodb-monitoring"),
             leaf(
                 "BookKeeper",
                 "BOOKKEEPER",
-                "bookkeeper",
+                "database_bookkeeper",
                 "Apache BookKeeper.",
-                "backend/backend-bookkeeper-monitoring",
+                "setup/backend/backend-bookkeeper-monitoring",
             ),
-            leaf("ClickHouse", "CLICKHOUSE", "clickhouse", "ClickHouse.", "backend/backend-clickhouse-monitoring"),
+            leaf(
+                "ClickHouse",
+                "CLICKHOUSE",
+                "database_clickhouse",
+                "ClickHouse.",
+                "setup/backend/backend-clickhouse-monitoring",
+            ),
         ],
     ),
     group(
@@ -242,11 +299,23 @@ static GROUPS: [Group; 13] = [
         "mq",
         "Message brokers, seen by themselves.",
         &[
-            leaf("RabbitMQ", "RABBITMQ", "rabbitmq", "RabbitMQ.", "backend/backend-rabbitmq-monitoring"),
-            leaf("Kafka", "KAFKA", "kafka", "Apache Kafka.", "backend/backend-kafka-monitoring"),
-            leaf("Pulsar", "PULSAR", "pulsar", "Apache Pulsar.", "backend/backend-pulsar-monitoring"),
-            leaf("RocketMQ", "ROCKETMQ", "rocketmq", "Apache RocketMQ.", "backend/backend-rocketmq-monitoring"),
-            leaf("ActiveMQ", "ACTIVEMQ", "activemq", "Apache ActiveMQ.", "backend/backend-activemq-monitoring"),
+            leaf("RabbitMQ", "RABBITMQ", "mq_rabbitmq", "RabbitMQ.", "setup/backend/backend-rabbitmq-monitoring"),
+            leaf("Kafka", "KAFKA", "mq_kafka", "Apache Kafka.", "setup/backend/backend-kafka-monitoring"),
+            leaf("Pulsar", "PULSAR", "mq_pulsar", "Apache Pulsar.", "setup/backend/backend-pulsar-monitoring"),
+            leaf(
+                "RocketMQ",
+                "ROCKETMQ",
+                "mq_rocketmq",
+                "Apache RocketMQ.",
+                "setup/backend/backend-rocketmq-monitoring",
+            ),
+            leaf(
+                "ActiveMQ",
+                "ACTIVEMQ",
+                "mq_activemq",
+                "Apache ActiveMQ.",
+                "setup/backend/backend-activemq-monitoring",
+            ),
         ],
     ),
     group(
@@ -254,47 +323,80 @@ static GROUPS: [Group; 13] = [
         "data_processing_engine",
         "Engines that process streams and batches.",
         &[
-            leaf("Flink", "FLINK", "flink", "Apache Flink.", "backend/backend-flink-monitoring"),
-            leaf("Airflow", "AIRFLOW", "airflow", "Apache Airflow.", "backend/backend-airflow-monitoring"),
+            leaf(
+                "Flink",
+                "FLINK",
+                "data_processing_engine_flink",
+                "Apache Flink.",
+                "setup/backend/backend-flink-monitoring",
+            ),
+            leaf("Airflow", "AIRFLOW", "Airflow", "Apache Airflow.", "setup/backend/backend-airflow-monitoring"),
         ],
     ),
-    group(
-        "GenAI",
-        "gen_ai",
-        "Models, and what is asked of them.",
-        &[
+    Group {
+        title: "GenAI",
+        icon: "gen_ai",
+        key: "virtual_genai",
+        layer: "",
+        description: "Models, and what is asked of them.",
+        link: "",
+        leaves: &[
             leaf(
                 "Virtual GenAI",
                 "VIRTUAL_GENAI",
                 "virtual_gen_ai",
                 "Model providers, seen by the services that use them.",
-                "service-agent/virtual-genai",
+                "setup/service-agent/virtual-genai",
             ),
             leaf(
                 "Envoy AI Gateway",
                 "ENVOY_AI_GATEWAY",
                 "envoy_ai_gateway",
                 "Gateways to model providers.",
-                "backend/backend-envoy-ai-gateway-monitoring",
+                "setup/backend/backend-envoy-ai-gateway-monitoring",
             ),
         ],
-    ),
+    },
     group(
         "Self Observability",
         "self_observability",
         "What observes, observed.",
         &[
-            leaf("SkyWalking Server", "SO11Y_OAP", "oap", "The server itself.", "backend/backend-telemetry"),
+            leaf(
+                "SkyWalking Server",
+                "SO11Y_OAP",
+                "self_observability_oap",
+                "The server itself.",
+                "setup/backend/backend-telemetry",
+            ),
             leaf(
                 "Satellite",
                 "SO11Y_SATELLITE",
-                "satellite",
+                "self_observability_satellite",
                 "Satellites between agents and server.",
-                "backend/backend-load-balancer",
+                "setup/backend/backend-load-balancer",
             ),
-            leaf("BanyanDB", "BANYANDB", "banyandb", "BanyanDB.", ""),
-            leaf("Java Agent", "SO11Y_JAVA_AGENT", "java_agent", "Java agents.", ""),
-            leaf("Go Agent", "SO11Y_GO_AGENT", "go_agent", "Go agents.", ""),
+            leaf(
+                "BanyanDB Server",
+                "BANYANDB",
+                "self_observability_banyandb",
+                "BanyanDB.",
+                "banyandb/dashboards-banyandb",
+            ),
+            leaf(
+                "SkyWalking Java Agent",
+                "SO11Y_JAVA_AGENT",
+                "self_observability_java_agent",
+                "Java agents.",
+                "setup/backend/dashboards-so11y-java-agent",
+            ),
+            leaf(
+                "SkyWalking Go Agent",
+                "SO11Y_GO_AGENT",
+                "self_observability_go_agent",
+                "Go agents.",
+                "setup/backend/dashboards-so11y-go-agent",
+            ),
         ],
     ),
 ];
@@ -322,6 +424,34 @@ mod tests {
         assert_eq!(
             active(&["AWS_GATEWAY"]),
             ["AWS Cloud", "AWS Cloud/API Gateway", "Gateway", "Gateway/AWS API Gateway"]
+        );
+    }
+
+    #[test]
+    fn titles_are_found_in_other_languages_under_the_keys_that_the_ui_knows() {
+        let items = items(&BTreeSet::new());
+        let mut keys: Vec<_> = items.iter().flat_map(|item| item.sub_items.iter().chain([item])).collect();
+        // Most are the group's icon and the title; these are not.
+        keys.retain(|item| {
+            let key = item.i18n_key.as_deref().unwrap_or_default();
+            let title: String = item.title.to_lowercase().replace([' ', '/'], "_");
+            !key.ends_with(&title)
+        });
+        assert_eq!(items[11].i18n_key.as_deref(), Some("virtual_genai"), "{}", items[11].title);
+        let keys: Vec<_> = keys.iter().map(|item| (item.title.as_str(), item.i18n_key.as_deref().unwrap())).collect();
+        assert_eq!(
+            keys,
+            [
+                ("Services", "service_mesh_service"),
+                ("Kong", "Kong"),
+                ("Message Queue", "mq"),
+                ("Airflow", "Airflow"),
+                ("Virtual GenAI", "virtual_gen_ai"),
+                ("SkyWalking Server", "self_observability_oap"),
+                ("BanyanDB Server", "self_observability_banyandb"),
+                ("SkyWalking Java Agent", "self_observability_java_agent"),
+                ("SkyWalking Go Agent", "self_observability_go_agent"),
+            ]
         );
     }
 
