@@ -1,8 +1,9 @@
 //! The same service or instance seen in several layers.
 
-use async_graphql::{ID, Object, SimpleObject};
+use async_graphql::{ID, Object, Result, SimpleObject};
+use model::id;
 
-use crate::hierarchy;
+use crate::{Error, hierarchy};
 
 /// Queries: the same service or instance seen in several layers.
 #[derive(Debug, Default, Clone, Copy)]
@@ -18,10 +19,11 @@ impl HierarchyQuery {
             .collect()
     }
 
-    /// How a service is seen in other layers.
+    /// How a service is seen in other layers. In a layer that does not exist it is seen nowhere.
     #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
-    async fn get_service_hierarchy(&self, service_id: ID, layer: String) -> ServiceHierarchy {
-        ServiceHierarchy { relations: Vec::new() }
+    async fn get_service_hierarchy(&self, service_id: ID, layer: String) -> Result<ServiceHierarchy> {
+        id::parse_service(&service_id).map_err(|error| Error::from(error).into_graphql())?;
+        Ok(ServiceHierarchy { relations: Vec::new() })
     }
 
     /// How an instance is seen in other layers.
