@@ -10,7 +10,7 @@ use hashbrown::{Equivalent, HashMap, hash_map::EntryRef};
 use model::agg::insert_id;
 use model::cell::{self, CellId};
 use model::ledger::Elements;
-use model::{Agg, Bucket, Cells, RowKey, Scope, Step, UnixMillis, Zone};
+use model::{Agg, Bucket, Cells, Few, RowKey, Scope, Step, UnixMillis, Zone};
 
 /// The rows of a delta. The order of the map means nothing.
 pub type Rows = HashMap<RowKey, Cells, RandomState>;
@@ -52,6 +52,13 @@ impl Equivalent<RowKey> for Borrowed<'_> {
 }
 
 impl Delta {
+    /// Takes what is there, and leaves an empty delta with room for as many rows: the next one will be much like it.
+    pub fn take(&mut self) -> Delta {
+        let room = Rows::with_capacity_and_hasher(self.rows.len(), RandomState::default());
+        let rows = std::mem::replace(&mut self.rows, room);
+        Delta { rows, elements: std::mem::take(&mut self.elements), day: self.day }
+    }
+
     /// The cells of a row, opened where the delta has none yet. Only opening allocates.
     pub fn cells(&mut self, scope: Scope, step: Step, bucket: Bucket, entity: &str) -> &mut Cells {
         match self.rows.entry_ref(&Borrowed { scope, step, bucket, entity }) {
@@ -141,7 +148,7 @@ impl Delta {
 
 /// Adds an id to an `Ids` cell.
 pub(crate) fn add_id(cells: &mut Cells, cell: CellId, id: i32) {
-    if let Agg::Ids(ids) = cells.open(cell, || Agg::Ids(Vec::new())) {
+    if let Agg::Ids(ids) = cells.open(cell, || Agg::Ids(Few::new())) {
         insert_id(ids, id);
     }
 }
@@ -162,7 +169,7 @@ mod tests {
         }
         assert_eq!(delta.rows().len(), 2);
         let key = RowKey { scope: Scope::Service, step: Step::Minute, bucket: Bucket(7), entity: "a".into() };
-        assert_eq!(delta.rows()[&key].get(cell::LAYERS), Some(&Agg::Ids(vec![1, 2, 3])));
+        assert_eq!(delta.rows()[&key].get(cell::LAYERS), Some(&Agg::Ids(vec![1, 2, 3].into())));
     }
 
     #[test]

@@ -73,19 +73,26 @@ impl<'a> Out<'a> {
     }
 
     /// Lets the metrics of a kind see a source in the row of an entity and minute. With an id, it is added to the cell given.
+    /// Answers whether this opened the row in the delta.
     pub(crate) fn observe(
         &mut self,
         (kind, scope): (SourceKind, Scope),
         (minute, entity): (Bucket, &str),
         source: &Source<'_>,
         id: Option<(cell::CellId, i32)>,
-    ) {
+    ) -> bool {
+        let program = &self.context.program;
         let cells = self.delta.cells(scope, Step::Minute, minute, entity);
+        let opened = cells.is_empty();
+        if opened {
+            cells.reserve(program.sees(kind, source) + usize::from(id.is_some()));
+        }
         if let Some((cell, id)) = id {
             add_id(cells, cell, id);
         }
-        let unreadable = self.context.program.observe(kind, source, minute.start(), cells);
+        let unreadable = program.observe(kind, source, minute.start(), cells);
         self.refuse_pieces(Reason::BadPiece, unreadable);
+        opened
     }
 
     /// A service of a layer was seen.

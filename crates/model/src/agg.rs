@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::UnixMillis;
 use crate::buckets::Buckets;
+use crate::{Few, UnixMillis};
 
 /// Most ids that an [`Agg::Ids`] keeps; the rest folds into [`OVERFLOW_ID`].
 pub const MAX_IDS: usize = 64;
@@ -67,7 +67,7 @@ pub enum Agg {
     /// A mean of fractions, summed in fixed point at 2^-40: floating-point addition does not associate.
     AvgF {
         /// Sum in units of 2^-40.
-        sum: i128,
+        sum: Fixed,
         /// How many.
         count: u64,
     },
@@ -101,7 +101,7 @@ pub enum Agg {
     /// The slowest statements, slowest first.
     Top(Vec<Statement>),
     /// A set of numbers, ascending.
-    Ids(Vec<i32>),
+    Ids(Few<i32>),
     /// By key the latest text; at the same time the greater one.
     Texts(BTreeMap<String, (UnixMillis, String)>),
     /// By label an aggregate of its own.
@@ -111,17 +111,40 @@ pub enum Agg {
 /// The units of [`Agg::AvgF`] in one.
 const FIXED_ONE: f64 = (1u64 << 40) as f64;
 
+/// A number in units of 2^-40. Aligned like the counts beside it: a plain `i128` would make every aggregate half as large again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(Rust, packed(8))]
+pub struct Fixed(i128);
+
+impl Fixed {
+    /// So many units.
+    pub const fn new(units: i128) -> Self {
+        Fixed(units)
+    }
+
+    /// How many units.
+    pub const fn units(self) -> i128 {
+        self.0
+    }
+
+    /// The sum of both; wraps.
+    #[must_use]
+    pub const fn wrapping_add(self, other: Self) -> Self {
+        Fixed(self.units().wrapping_add(other.units()))
+    }
+}
+
 /// A fraction in units of 2^-40. What is no number counts as 0; the range is ±2^86, far beyond what any agent reports.
 #[expect(clippy::cast_possible_truncation, reason = "clamped to the range first")]
-pub fn to_fixed(value: f64) -> i128 {
+pub fn to_fixed(value: f64) -> Fixed {
     let limit = 2f64.powi(86);
-    if value.is_nan() { 0 } else { (value.clamp(-limit, limit) * FIXED_ONE).round() as i128 }
+    Fixed(if value.is_nan() { 0 } else { (value.clamp(-limit, limit) * FIXED_ONE).round() as i128 })
 }
 
 /// The fraction of units of 2^-40.
 #[expect(clippy::cast_precision_loss, reason = "a fraction is shown with three digits")]
-pub fn from_fixed(units: i128) -> f64 {
-    units as f64 / FIXED_ONE
+pub fn from_fixed(sum: Fixed) -> f64 {
+    sum.units() as f64 / FIXED_ONE
 }
 
 impl Agg {
@@ -170,7 +193,9 @@ impl Agg {
 
     /// A set with one number in it.
     pub fn id(id: i32) -> Agg {
-        Agg::Ids(vec![id])
+        let mut ids = Few::new();
+        ids.insert(0, id);
+        Agg::Ids(ids)
     }
 
     /// A map with one text in it.
@@ -202,11 +227,12 @@ fn kind(agg: &Agg) -> u8 {
 }
 
 /// Adds a number to an ascending set, which keeps the [`MAX_IDS`] smallest and [`OVERFLOW_ID`] for the rest.
-pub fn insert_id(ids: &mut Vec<i32>, id: i32) {
+pub fn insert_id(ids: &mut Few<i32>, id: i32) {
     let Err(at) = ids.binary_search(&id) else { return };
     ids.insert(at, id);
     let real = ids.len() - usize::from(ids.last() == Some(&OVERFLOW_ID));
     if real > MAX_IDS {
+        let ids = ids.vec();
         ids.truncate(MAX_IDS);
         ids.push(OVERFLOW_ID);
     }
@@ -283,7 +309,7 @@ mod tests {
             }),
             prop::collection::vec((0i32..6_000, 1u64..4), 0..20).prop_map(|v| Agg::Percentile(v.into_iter().collect())),
             prop::collection::vec(0i32..200, 0..90).prop_map(|v| {
-                let mut ids = Vec::new();
+                let mut ids = Few::new();
                 v.into_iter().for_each(|id| insert_id(&mut ids, id));
                 Agg::Ids(ids)
             }),
@@ -326,6 +352,12 @@ mod tests {
             prop_assert_eq!(merged(&a, &b), merged(&b, &a));
             prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
         }
+    }
+
+    #[test]
+    fn an_aggregate_is_small() {
+        // A row of an endpoint has five, and every segment touches a dozen rows.
+        assert_eq!(size_of::<Agg>(), 32);
     }
 
     #[test]

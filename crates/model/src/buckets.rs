@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Few;
+
 /// Most keys a histogram keeps. Latencies in steps of 10 ms reach it at 41 s of *distinct* values.
 pub const MAX_KEYS: usize = 4_096;
 /// Where the counts of keys beyond [`MAX_KEYS`] go.
@@ -15,7 +17,7 @@ const FEW_KEYS: usize = 8;
 /// Over [`MAX_KEYS`] the smallest keys stay and the rest is folded into [`OVERFLOW_KEY`]; "the first that came" would make the
 /// result depend on the order of arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Buckets(Vec<(i32, u64)>);
+pub struct Buckets(Few<(i32, u64)>);
 
 impl Buckets {
     /// Counts `n` more at `key`.
@@ -48,7 +50,7 @@ impl Buckets {
             };
             merged.push(next);
         }
-        self.0 = merged;
+        self.0 = merged.into();
         self.cap();
     }
 
@@ -57,8 +59,9 @@ impl Buckets {
         if real <= MAX_KEYS {
             return;
         }
-        let folded = self.0.drain(MAX_KEYS..).fold(0u64, |sum, (_, n)| sum.wrapping_add(n));
-        self.0.push((OVERFLOW_KEY, folded));
+        let counts = self.0.vec();
+        let folded = counts.drain(MAX_KEYS..).fold(0u64, |sum, (_, n)| sum.wrapping_add(n));
+        counts.push((OVERFLOW_KEY, folded));
     }
 
     /// The counts, ascending by key.
@@ -90,7 +93,7 @@ impl Buckets {
         let total = self.total();
         let mut values = Vec::with_capacity(ranks.len());
         let mut count = 0u64;
-        for &(key, n) in &self.0 {
+        for (key, n) in self.iter() {
             count = count.wrapping_add(n);
             while let Some(&rank) = ranks.get(values.len()) {
                 if count < roof(total, rank) {

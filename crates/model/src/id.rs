@@ -65,7 +65,16 @@ pub fn relation(source: &str, dest: &str) -> String {
 
 /// `sourceService-b64(endpoint)-destService-b64(endpoint)`. Blank names are not replaced here.
 pub fn endpoint_relation(source_service: &str, source: &str, dest_service: &str, dest: &str) -> String {
-    format!("{source_service}-{}-{dest_service}-{}", b64(source), b64(dest))
+    let names = source.len().div_ceil(3) * 4 + dest.len().div_ceil(3) * 4;
+    let mut id = String::with_capacity(source_service.len() + dest_service.len() + names + 3);
+    id.push_str(source_service);
+    id.push('-');
+    STANDARD.encode_string(source, &mut id);
+    id.push('-');
+    id.push_str(dest_service);
+    id.push('-');
+    STANDARD.encode_string(dest, &mut id);
+    id
 }
 
 /// Lower-case hex SHA-256 of `name_instanceId`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::agg::{cap_labels, from_fixed, to_fixed};
+use crate::agg::{Fixed, cap_labels, from_fixed, to_fixed};
 use crate::buckets::Buckets;
 use crate::cell::CellId;
 use crate::{Agg, Scope, Step, UnixMillis};
@@ -120,7 +120,7 @@ impl Function {
             Function::Cpm | Function::Count => Agg::Count(0),
             Function::Sum => Agg::Sum(0),
             Function::LongAvg => Agg::Avg { sum: 0, count: 0 },
-            Function::DoubleAvg => Agg::AvgF { sum: 0, count: 0 },
+            Function::DoubleAvg => Agg::AvgF { sum: Fixed::default(), count: 0 },
             Function::Max => Agg::Max(0),
             Function::Min => Agg::Min(i64::MAX),
             Function::Latest => Agg::Latest { at: UnixMillis(i64::MIN), value: i64::MIN },

@@ -63,6 +63,23 @@ impl Cells {
         &mut self.0[i].1
     }
 
+    /// The same for cells that are opened in ascending order one after the other: `from` is where the search begins, and where the
+    /// next one does. Begin with 0.
+    pub fn open_next(&mut self, from: &mut usize, id: CellId, empty: impl FnOnce() -> Agg) -> &mut Agg {
+        while self.0.get(*from).is_some_and(|(c, _)| *c < id) {
+            *from += 1;
+        }
+        if self.0.get(*from).is_none_or(|(c, _)| *c != id) {
+            self.0.insert(*from, (id, empty()));
+        }
+        &mut self.0[*from].1
+    }
+
+    /// Makes room for exactly so many cells more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve_exact(more);
+    }
+
     /// Merges one aggregate into its cell.
     pub fn merge_cell(&mut self, id: CellId, agg: &Agg) {
         match self.0.binary_search_by_key(&id, |(c, _)| *c) {
@@ -73,8 +90,15 @@ impl Cells {
 
     /// Merges all cells of the other. Commutes and associates, as [`Agg::merge`] does.
     pub fn merge(&mut self, other: &Cells) {
+        let mut at = 0;
         for (id, agg) in &other.0 {
-            self.merge_cell(*id, agg);
+            while self.0.get(at).is_some_and(|(c, _)| c < id) {
+                at += 1;
+            }
+            match self.0.get_mut(at) {
+                Some((c, mine)) if c == id => mine.merge(agg),
+                _ => self.0.insert(at, (*id, agg.clone())),
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::agg::Statement;
+use model::agg::{Fixed, Statement};
 use model::buckets::Buckets;
 use model::cell::CellId;
 use model::{Agg, Cells, UnixMillis};
@@ -116,9 +116,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Histograms up to so many keys lie with the rest of their row: most are that small, and a second value costs more to write than
+/// a hundred bytes more cost to read.
+const NARROW_KEYS: usize = 32;
+
 /// Whether an aggregate is big enough to lie apart, so that a chart of averages does not read it.
 pub(crate) fn is_wide(agg: &Agg) -> bool {
-    matches!(agg, Agg::Percentile(_) | Agg::Histogram(_) | Agg::Top(_) | Agg::Texts(_) | Agg::Labeled(_))
+    match agg {
+        Agg::Percentile(buckets) | Agg::Histogram(buckets) => buckets.len() > NARROW_KEYS,
+        _ => matches!(agg, Agg::Top(_) | Agg::Texts(_) | Agg::Labeled(_)),
+    }
 }
 
 /// Appends the narrow cells in full and marks where the wide ones are; with `wide`, the wide ones alone.
@@ -168,6 +175,19 @@ pub(crate) fn merge_cells(mut reader: Reader<'_>, want: &[CellId], into: &mut Ce
     Ok(elsewhere)
 }
 
+/// Whether any of the cells lies in the wide table.
+pub(crate) fn is_any_elsewhere(mut reader: Reader<'_>) -> Result<bool, Malformed> {
+    while !reader.is_empty() {
+        reader.varint()?;
+        match reader.byte()? {
+            ELSEWHERE => return Ok(true),
+            tag if has_length(tag) => drop(reader.bytes()?),
+            tag => drop(agg(&mut reader, tag, 0)?),
+        }
+    }
+    Ok(false)
+}
+
 /// Kinds from here on carry their length, so that they can be passed over.
 fn has_length(tag: u8) -> bool {
     tag >= 10
@@ -183,16 +203,27 @@ fn put_agg(out: &mut Vec<u8>, agg: &Agg, depth: u8) -> Result<(), Malformed> {
         Agg::Avg { sum, count } => put_fields(out, 5, &[*sum], &[*count]),
         Agg::AvgF { sum, count } => {
             out.push(6);
-            put_signed_128(out, *sum);
+            put_signed_128(out, sum.units());
             put_varint(out, *count);
         }
         Agg::Percent { matched, total } => put_fields(out, 7, &[], &[*matched, *total]),
         Agg::Rate { numerator, denominator } => put_fields(out, 8, &[], &[*numerator, *denominator]),
         Agg::Apdex { satisfied, tolerated, total } => put_fields(out, 9, &[], &[*satisfied, *tolerated, *total]),
         _ => {
-            let mut inner = Vec::new();
-            out.push(put_long(&mut inner, agg, depth)?);
-            put_bytes(out, &inner);
+            // Tag and length are known afterwards. Nearly all lengths take one byte; what stands behind a longer one is moved.
+            let tag = out.len();
+            out.extend([0, 0]);
+            let begin = out.len();
+            out[tag] = put_long(out, agg, depth)?;
+            let len = out.len() - begin;
+            match u8::try_from(len) {
+                Ok(len) if len < 0x80 => out[tag + 1] = len,
+                _ => {
+                    let inner = out.split_off(begin);
+                    out.truncate(tag + 1);
+                    put_bytes(out, &inner);
+                }
+            }
         }
     }
     Ok(())
@@ -261,7 +292,7 @@ fn agg(reader: &mut Reader<'_>, tag: u8, depth: u8) -> Result<Agg, Malformed> {
         3 => Agg::Min(r.signed()?),
         4 => Agg::Latest { at: UnixMillis(r.signed()?), value: r.signed()? },
         5 => Agg::Avg { sum: r.signed()?, count: r.varint()? },
-        6 => Agg::AvgF { sum: r.signed_128()?, count: r.varint()? },
+        6 => Agg::AvgF { sum: Fixed::new(r.signed_128()?), count: r.varint()? },
         7 => Agg::Percent { matched: r.varint()?, total: r.varint()? },
         8 => Agg::Rate { numerator: r.varint()?, denominator: r.varint()? },
         9 => Agg::Apdex { satisfied: r.varint()?, tolerated: r.varint()?, total: r.varint()? },
@@ -330,7 +361,7 @@ mod tests {
         let at = any::<i64>().prop_map(UnixMillis);
         let statement = (any::<i64>(), text, text, text, at.clone())
             .prop_map(|(latency, id, statement, trace_id, at)| Statement { latency, id, statement, trace_id, at });
-        let counts = || prop::collection::vec((any::<i32>(), any::<u64>()), 0..20);
+        let counts = || prop::collection::vec((any::<i32>(), any::<u64>()), 0..2 * NARROW_KEYS);
         prop_oneof![
             any::<u64>().prop_map(Agg::Count),
             any::<i64>().prop_map(Agg::Sum),
@@ -338,7 +369,7 @@ mod tests {
             any::<i64>().prop_map(Agg::Min),
             (at.clone(), any::<i64>()).prop_map(|(at, value)| Agg::Latest { at, value }),
             (any::<i64>(), any::<u64>()).prop_map(|(sum, count)| Agg::Avg { sum, count }),
-            (any::<i128>(), any::<u64>()).prop_map(|(sum, count)| Agg::AvgF { sum, count }),
+            (any::<i128>(), any::<u64>()).prop_map(|(sum, count)| Agg::AvgF { sum: Fixed::new(sum), count }),
             (any::<u64>(), any::<u64>()).prop_map(|(matched, total)| Agg::Percent { matched, total }),
             (any::<u64>(), any::<u64>()).prop_map(|(numerator, denominator)| Agg::Rate { numerator, denominator }),
             (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(satisfied, tolerated, total)| Agg::Apdex {
@@ -349,7 +380,7 @@ mod tests {
             counts().prop_map(|v| Agg::Percentile(v.into_iter().collect())),
             counts().prop_map(|v| Agg::Histogram(v.into_iter().collect())),
             prop::collection::vec(statement, 0..5).prop_map(Agg::Top),
-            prop::collection::vec(any::<i32>(), 0..9).prop_map(Agg::Ids),
+            prop::collection::vec(any::<i32>(), 0..9).prop_map(|ids| Agg::Ids(ids.into())),
             prop::collection::btree_map(text, (at, text), 0..5).prop_map(Agg::Texts),
         ]
     }
@@ -373,6 +404,7 @@ mod tests {
             let mut back = Cells::default();
             let elsewhere = merge_cells(Reader(&encoded(&cells, false)), &[], &mut back).unwrap();
             prop_assert_eq!(elsewhere, cells.iter().any(|(_, agg)| is_wide(agg)));
+            prop_assert_eq!(is_any_elsewhere(Reader(&encoded(&cells, false))), Ok(elsewhere));
             prop_assert!(back.iter().all(|(_, agg)| !is_wide(agg)));
             merge_cells(Reader(&encoded(&cells, true)), &[], &mut back).unwrap();
             prop_assert_eq!(back, cells);

@@ -35,13 +35,18 @@ impl Program {
         program
     }
 
+    /// How many metrics of a kind see something of a source, and so the cells of a new row.
+    pub(crate) fn sees(&self, kind: SourceKind, source: &Source<'_>) -> usize {
+        self.by_kind[kind as usize].iter().filter(|metric| matches!(metric.see(source), Ok(Some(_)))).count()
+    }
+
     /// Lets every metric of a kind see a source. Answers how many metrics could not read a number that they were to see.
     pub(crate) fn observe(&self, kind: SourceKind, source: &Source<'_>, at: UnixMillis, cells: &mut Cells) -> u64 {
-        let mut unreadable = 0;
+        let (mut unreadable, mut next) = (0, 0);
         for metric in &self.by_kind[kind as usize] {
             match metric.see(source) {
                 Ok(Some(seen)) => {
-                    let cell = cells.open(metric.cell, || metric.function.empty());
+                    let cell = cells.open_next(&mut next, metric.cell, || metric.function.empty());
                     metric.function.observe(cell, seen, at);
                 }
                 Ok(None) => {}

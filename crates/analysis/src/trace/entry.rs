@@ -15,21 +15,24 @@ use crate::source::{DetectPoint, End, RequestType, Source, SourceKind, Traffic};
 pub(super) fn derive(own: &Own<'_>, span: &Span, minute: Bucket, out: &mut Out<'_>) {
     let endpoint = naming::endpoint(&span.operation);
     let endpoint_id = id::endpoint(&own.service_id, endpoint);
+    let mut opened = false;
     if span.refs.is_empty() {
-        call(own, span, minute, (endpoint, &endpoint_id), &Caller::unknown(span), out);
+        opened |= call(own, span, minute, (endpoint, &endpoint_id), &Caller::unknown(span), out);
     }
     for parent in &span.refs {
         let caller = Caller::of_ref(span, parent, out.settings());
-        call(own, span, minute, (endpoint, &endpoint_id), &caller, out);
+        opened |= call(own, span, minute, (endpoint, &endpoint_id), &caller, out);
     }
     let layer = super::own_layer(span);
     out.service_seen(&own.service_id, layer.ordinal, minute);
     out.delta.life(Scope::ServiceInstance, &own.instance_id, minute);
-    if layer != FAAS {
+    // Whoever opens an endpoint's row for a minute notes its life in that minute; again it would say nothing new.
+    if opened {
         out.delta.life(Scope::Endpoint, &endpoint_id, minute);
     }
 }
 
+/// Answers whether the endpoint's row of the minute was opened.
 fn call(
     own: &Own<'_>,
     span: &Span,
@@ -37,7 +40,7 @@ fn call(
     (endpoint, endpoint_id): (&str, &str),
     caller: &Caller<'_>,
     out: &mut Out<'_>,
-) {
+) -> bool {
     let layer = super::own_layer(span);
     let traffic = Traffic {
         latency: span.latency(),
@@ -65,10 +68,12 @@ fn call(
         let kind = (SourceKind::ServiceInstanceRelation, Scope::ServiceInstanceRelation);
         out.observe(kind, (minute, &relation), &source, component);
     }
-    if layer != FAAS {
-        out.observe((SourceKind::Endpoint, Scope::Endpoint), (minute, endpoint_id), &source, layers);
-        endpoint_relation(caller, own, endpoint, minute, &source, span.component, out);
+    if layer == FAAS {
+        return false;
     }
+    let opened = out.observe((SourceKind::Endpoint, Scope::Endpoint), (minute, endpoint_id), &source, layers);
+    endpoint_relation(caller, own, endpoint, minute, &source, span.component, out);
+    opened
 }
 
 /// The call between two endpoints, where both have names.

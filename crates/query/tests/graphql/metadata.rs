@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{NOW, World, minutes};
 
 fn layers(ordinals: &[i32]) -> Agg {
-    Agg::Ids(ordinals.to_vec())
+    Agg::Ids(ordinals.to_vec().into())
 }
 
 fn texts(pairs: &[(&str, &str)]) -> Agg {

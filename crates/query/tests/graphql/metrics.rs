@@ -40,7 +40,7 @@ async fn world() -> World {
     let world = World::new();
     let (cpm, time, percentile) = (metric("service_cpm"), metric("service_resp_time"), metric("service_percentile"));
     let pay = id::service("pay", true);
-    let general = (cell::LAYERS, Agg::Ids(vec![layer::GENERAL.ordinal]));
+    let general = (cell::LAYERS, Agg::Ids(vec![layer::GENERAL.ordinal].into()));
     let buckets = Agg::Percentile([(2, 1), (9, 3)].into_iter().collect());
     for (minute, cells) in [
         (
@@ -52,7 +52,7 @@ async fn world() -> World {
     ] {
         world.row(Scope::Service, Step::Minute, MINUTE + minute, &pay, &cells).await;
     }
-    let mesh = (cell::LAYERS, Agg::Ids(vec![layer::by_name("MESH").unwrap().ordinal]));
+    let mesh = (cell::LAYERS, Agg::Ids(vec![layer::by_name("MESH").unwrap().ordinal].into()));
     world.row(Scope::Service, Step::Minute, MINUTE, &id::service("web", true), &[(cpm, Agg::Count(9)), mesh]).await;
     world.row(Scope::Service, Step::Hour, MINUTE, &pay, &[(cpm, Agg::Count(125))]).await;
     for (service, endpoint, n) in [("pay", "/a", 5), ("pay", "/b", 8), ("web", "/c", 7)] {

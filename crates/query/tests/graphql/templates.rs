@@ -96,7 +96,7 @@ async fn the_menu_follows_the_services() {
     let data = world.ask(menu, json!({})).await;
     assert_eq!(data["getMenuItems"].as_array().unwrap().len(), 13);
     assert!(data["getMenuItems"].as_array().unwrap().iter().all(|item| item["activate"] == json!(false)));
-    let layers = [(cell::LAYERS, Agg::Ids(vec![layer::GENERAL.ordinal]))];
+    let layers = [(cell::LAYERS, Agg::Ids(vec![layer::GENERAL.ordinal].into()))];
     world.life(Scope::Service, &id::service("pay", true), (0, 0), &layers).await;
     let data = world.ask(menu, json!({})).await;
     let general = &data["getMenuItems"][0];

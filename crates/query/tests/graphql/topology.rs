@@ -21,10 +21,10 @@ fn real(name: &str) -> String {
 async fn call(world: &World, minute: u32, source: &str, dest: &str, client: &[i32], server: &[i32]) {
     let mut cells = Vec::new();
     if !client.is_empty() {
-        cells.push((cell::CLIENT_COMPONENTS, Agg::Ids(client.to_vec())));
+        cells.push((cell::CLIENT_COMPONENTS, Agg::Ids(client.to_vec().into())));
     }
     if !server.is_empty() {
-        cells.push((cell::SERVER_COMPONENTS, Agg::Ids(server.to_vec())));
+        cells.push((cell::SERVER_COMPONENTS, Agg::Ids(server.to_vec().into())));
     }
     world.row(Scope::ServiceRelation, Step::Minute, MINUTE + minute, &id::relation(source, dest), &cells).await;
 }
@@ -34,7 +34,7 @@ async fn world() -> World {
     let world = World::new();
     let (web, pay) = (real("web"), real("pay"));
     let user = id::service(id::USER, false);
-    let general = [(cell::LAYERS, Agg::Ids(vec![layer::GENERAL.ordinal]))];
+    let general = [(cell::LAYERS, Agg::Ids(vec![layer::GENERAL.ordinal].into()))];
     world.life(Scope::Service, &web, (0, 1), &general).await;
     world.life(Scope::Service, &pay, (0, 1), &general).await;
     call(&world, 0, &user, &web, &[], &[TOMCAT]).await;
@@ -157,8 +157,8 @@ async fn instances_of_two_services_are_shown_in_both_directions() {
     let world = World::new();
     let (web, pay) = (real("web"), real("pay"));
     let (w1, p1) = (id::instance(&web, "w1"), id::instance(&pay, "p1"));
-    let client = (cell::CLIENT_COMPONENTS, Agg::Ids(vec![HTTP_CLIENT]));
-    let server = (cell::SERVER_COMPONENTS, Agg::Ids(vec![TOMCAT]));
+    let client = (cell::CLIENT_COMPONENTS, Agg::Ids(vec![HTTP_CLIENT].into()));
+    let server = (cell::SERVER_COMPONENTS, Agg::Ids(vec![TOMCAT].into()));
     for (source, dest, cells) in [
         (&w1, &p1, vec![client.clone(), server]),
         (&p1, &w1, vec![client.clone()]),
@@ -184,7 +184,7 @@ async fn instances_of_two_services_are_shown_in_both_directions() {
 async fn endpoints_are_shown_with_their_neighbours() {
     let world = World::new();
     let (web, pay, user) = (real("web"), real("pay"), id::service(id::USER, false));
-    let cells = [(cell::SERVER_COMPONENTS, Agg::Ids(vec![TOMCAT]))];
+    let cells = [(cell::SERVER_COMPONENTS, Agg::Ids(vec![TOMCAT].into()))];
     let inward = id::endpoint_relation(&user, id::USER, &web, "/cart");
     let outward = id::endpoint_relation(&web, "/cart", &pay, "/pay");
     for relation in [&inward, &outward, &id::endpoint_relation(&pay, "/pay", &pay, "/other")] {

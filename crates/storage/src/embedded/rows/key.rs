@@ -46,9 +46,9 @@ fn joined<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
     key
 }
 
-/// The key of one partial.
-pub(super) fn of(key: &RowKey, partial: Partial) -> [u8; KEY] {
-    full(key.step, key.bucket, key.scope, place(&key.entity), partial)
+/// The key of one partial of an entity at `place`.
+pub(super) fn of(key: &RowKey, place: Place, partial: Partial) -> [u8; KEY] {
+    full(key.step, key.bucket, key.scope, place, partial)
 }
 
 fn full(step: Step, bucket: Bucket, scope: Scope, (group, hash): Place, partial: Partial) -> [u8; KEY] {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn keys_give_back_what_they_are_made_of() {
         let row = RowKey { scope: Scope::Endpoint, step: Step::Hour, bucket: Bucket(77), entity: "QQ==.1_YQ==".into() };
-        let key = of(&row, Partial { writer: 5, life: 6 });
+        let key = of(&row, place(&row.entity), Partial { writer: 5, life: 6 });
         assert_eq!((bucket(&key), scope_code(&key), writer(&key)), (Bucket(77), 3, 5));
         assert_eq!(place_of(&key), place("QQ==.1_YQ=="));
         assert_eq!(change_parts(&change(&key, 9)), (5, 9, place("QQ==.1_YQ==")));

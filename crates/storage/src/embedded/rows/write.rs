@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use model::ledger::Reason;
 use model::{Agg, Bucket, Cells, Row, Scope, Step, UnixMillis, cell};
-use redb::{ReadableTable, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::file::{CELLS, CHANGES, DbFile, WIDE, failure};
-use super::key::{self, KEY};
+use super::key::{self, KEY, Place};
 use super::value::{encode, head};
 use super::walk::{Filter, Position, Range, Spans, Walk, each, walk};
 use super::{DAY_MINUTES, Rows};
+use crate::codec::is_any_elsewhere;
 use crate::{Entities, StoreError};
 
 /// 9999-12-30: the last day that has a name.
@@ -27,6 +28,8 @@ pub(in crate::embedded) struct Prepared {
     life: Vec<Encoded>,
     days: BTreeMap<u32, Vec<Encoded>>,
     refused: Vec<(usize, Reason)>,
+    /// The entity of the last row and its place: the rows of one come one after the other.
+    last: Option<(Arc<str>, Place)>,
 }
 
 #[derive(Debug)]
@@ -46,7 +49,7 @@ impl Prepared {
             self.refused.push((index, Reason::Malformed));
             return;
         };
-        let key = key::of(&row.key, row.partial);
+        let key = key::of(&row.key, self.place(&row.key.entity), row.partial);
         let encoded = Encoded { key, seq: row.seq, index, entity: row.key.entity.clone(), narrow, wide };
         let day = row.key.bucket.0 / DAY_MINUTES;
         if row.key.step == Step::Life {
@@ -55,6 +58,17 @@ impl Prepared {
             self.days.entry(day).or_default().push(encoded);
         } else {
             self.refused.push((index, Reason::TimeOutOfRange));
+        }
+    }
+
+    fn place(&mut self, entity: &Arc<str>) -> Place {
+        match &self.last {
+            Some((last, place)) if Arc::ptr_eq(last, entity) => *place,
+            _ => {
+                let place = key::place(entity);
+                self.last = Some((Arc::clone(entity), place));
+                place
+            }
         }
     }
 }
@@ -161,24 +175,25 @@ fn put(txn: &WriteTransaction, rows: &[Encoded], refused: &mut Vec<(usize, Reaso
     let mut wide = txn.open_table(WIDE).map_err(failure)?;
     let mut changes = txn.open_table(CHANGES).map_err(failure)?;
     for row in rows {
-        let stored = match cells.get(&row.key).map_err(failure)? {
-            None => None,
-            Some(value) => match head(value.value()) {
-                Ok(head) if *head.entity != *row.entity => {
-                    refused.push((row.index, Reason::Store));
-                    continue;
-                }
-                Ok(head) => Some(head.seq),
-                Err(_) => Some(0),
-            },
+        // Put first and looked at afterwards: nearly always that is right, and finding the place is what costs.
+        let before = match cells.insert(&row.key, row.narrow.as_slice()).map_err(failure)? {
+            None => Before::Nothing,
+            Some(value) => Before::of(value.value(), row),
         };
-        if stored.is_some_and(|stored| stored > row.seq) {
-            continue;
-        }
-        cells.insert(&row.key, row.narrow.as_slice()).map_err(failure)?;
+        let (stored, had_wide) = match before {
+            Before::Nothing => (None, false),
+            Before::Older { seq, had_wide } => (Some(seq), had_wide),
+            Before::Stays { value, is_ours } => {
+                cells.insert(&row.key, value.as_slice()).map_err(failure)?;
+                if !is_ours {
+                    refused.push((row.index, Reason::Store));
+                }
+                continue;
+            }
+        };
         match &row.wide {
             Some(value) => drop(wide.insert(&row.key, value.as_slice()).map_err(failure)?),
-            None if stored.is_some() => drop(wide.remove(&row.key).map_err(failure)?),
+            None if had_wide => drop(wide.remove(&row.key).map_err(failure)?),
             None => {}
         }
         if row.key[0] == Step::Life.code() && stored != Some(row.seq) {
@@ -189,6 +204,35 @@ fn put(txn: &WriteTransaction, rows: &[Encoded], refused: &mut Vec<(usize, Reaso
         }
     }
     Ok(())
+}
+
+/// What lay under a key.
+enum Before {
+    Nothing,
+    /// The same row at an earlier flush, or something that cannot be read.
+    Older {
+        seq: u64,
+        had_wide: bool,
+    },
+    /// Something that must stay.
+    Stays {
+        value: Vec<u8>,
+        is_ours: bool,
+    },
+}
+
+impl Before {
+    fn of(value: &[u8], row: &Encoded) -> Before {
+        match head(value) {
+            Ok(head) if *head.entity != *row.entity => Before::Stays { value: value.to_vec(), is_ours: false },
+            Ok(head) if head.seq > row.seq => Before::Stays { value: value.to_vec(), is_ours: true },
+            Ok(head) => {
+                let had_wide = row.wide.is_none() && is_any_elsewhere(head.cells).unwrap_or(true);
+                Before::Older { seq: head.seq, had_wide }
+            }
+            Err(_) => Before::Older { seq: 0, had_wide: true },
+        }
+    }
 }
 
 fn remove_life(txn: &WriteTransaction, key: &[u8; KEY]) -> Result<(), StoreError> {

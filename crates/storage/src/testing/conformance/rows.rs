@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::agg::{Statement, to_fixed};
+use model::agg::{Fixed, Statement, to_fixed};
 use model::buckets::Buckets;
 use model::metric::Function;
 use model::{Agg, Bucket, Row, RowKey, Scope, Step, UnixMillis, cell};
@@ -139,7 +139,7 @@ pub(super) async fn top_ranks_by_the_mean_of_merged_buckets(store: SharedStore) 
 }
 
 pub(super) async fn top_counts_only_buckets_whose_attributes_fit(store: SharedStore) {
-    let layer = |ids: &[i32]| (cell::LAYERS, Agg::Ids(ids.to_vec()));
+    let layer = |ids: &[i32]| (cell::LAYERS, Agg::Ids(ids.to_vec().into()));
     write_rows(
         &store,
         vec![
@@ -271,14 +271,14 @@ pub(super) async fn every_kind_of_memory_comes_back_as_it_was(store: SharedStore
         Agg::Min(-3),
         Agg::Latest { at: UnixMillis(i64::MIN), value: i64::MIN },
         Agg::Avg { sum: -7, count: 2 },
-        Agg::AvgF { sum: to_fixed(-1e20) + 1, count: 3 },
+        Agg::AvgF { sum: to_fixed(-1e20).wrapping_add(Fixed::new(1)), count: 3 },
         Agg::Percent { matched: 1, total: 3 },
         Agg::Rate { numerator: 0, denominator: 4 },
         Agg::Apdex { satisfied: 1, tolerated: 2, total: u64::MAX },
         Agg::Percentile(buckets.clone()),
         Agg::Histogram(buckets),
         Agg::Top(vec![statement]),
-        Agg::Ids(vec![-5, 2, i32::MAX]),
+        Agg::Ids(vec![-5, 2, i32::MAX].into()),
         Agg::text("k\u{10FFFF}", UnixMillis(5), ""),
         Agg::Labeled([("l".to_owned(), Agg::Avg { sum: 1, count: 1 }), (String::new(), Agg::Count(2))].into()),
     ];
