@@ -1,5 +1,5 @@
-//! A worker: derives what it takes from its queue, merges rows in private, and hands records to the writer and a delta a second to
-//! the rollup. Full queues ahead of it make it wait, and so, through its own queue, the agents.
+//! A worker: derives what it takes from its queue, merges rows in private, and hands records to the writer and a delta for every
+//! flush to the rollup. Full queues ahead of it make it wait, and so, through its own queue, the agents.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::ledger::{Elements, Ledger, Reason, Stage};
 use model::telemetry::Envelope;
 use storage::writer::{BATCH_BYTES, RecordBatch};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -19,8 +19,8 @@ use crate::derive::derive;
 /// How old the first record of a batch gets before the batch is handed in. A trace is to be seen within a second, and the embedded
 /// store takes half of it until it commits.
 pub const RECORDS_AFTER: Duration = Duration::from_millis(100);
-/// From one delta to the next: the rollup's work grows with deltas times entities.
-pub const DELTA_AFTER: Duration = Duration::from_secs(1);
+/// From one delta to the next where no flush asks for one: the rollup's work grows with deltas times entities.
+pub const DELTA_AFTER: Duration = Duration::from_millis(2_500);
 /// How old the first row of a delta gets, where the delta before it is long gone.
 pub const DELTA_LINGER: Duration = Duration::from_millis(100);
 /// Rows after which a delta is handed over before its time, so that many entities do not pile up here unseen by the limits.
@@ -41,6 +41,8 @@ pub struct Worker {
     pub aliases: Arc<alias::Table>,
     /// To the rollup.
     pub deltas: mpsc::Sender<Delta>,
+    /// Told by the rollup when a flush is near: then the delta is handed over.
+    pub flush_near: watch::Receiver<()>,
     /// To the writer.
     pub records: mpsc::Sender<RecordBatch>,
     /// Counts what is refused.
@@ -86,6 +88,7 @@ impl Task {
                 biased;
                 () = sleep_until(self.batch_due), if !self.batch.records.is_empty() => self.hand_in().await?,
                 () = sleep_until(self.delta_due), if !self.delta.is_empty() => self.hand_over().await?,
+                Ok(()) = self.worker.flush_near.changed() => self.hand_over().await?,
                 n = self.worker.ingest.recv_many(&mut elements, CHUNK) => {
                     if n == 0 {
                         break;
@@ -149,10 +152,10 @@ impl Task {
 
     /// Hands the delta to the rollup.
     async fn hand_over(&mut self) -> Result<(), Gone> {
-        let delta = std::mem::take(&mut self.delta);
-        if delta.is_empty() {
+        if self.delta.is_empty() {
             return Ok(());
         }
+        let delta = self.delta.take();
         self.handed_over = Instant::now();
         self.worker.deltas.send(delta).await.map_err(|unsent| Gone(unsent.0.elements().clone()))
     }

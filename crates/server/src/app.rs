@@ -103,9 +103,9 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let give_up = tasks.give_up();
     tasks.core("writer", writer.run(give_up));
     let workers = workers(shared.config.server.workers);
-    let deltas = roll_up(&shared, &mut tasks, workers, &write);
-    let queues = work(&shared, &mut tasks, workers, metrics.program, &deltas, &write);
-    drop((deltas, write));
+    let to_rollup = roll_up(&shared, &mut tasks, workers, &write);
+    let queues = work(&shared, &mut tasks, workers, metrics.program, to_rollup, &write);
+    drop(write);
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
     let nodes = look_after(&shared, &mut tasks, ports).await;
 
@@ -121,12 +121,19 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     Ok(App { tasks, addresses, ports, store_detail })
 }
 
-/// The task that owns the totals; answers where the workers hand their deltas in.
-fn roll_up(shared: &Shared, tasks: &mut Tasks, workers: usize, write: &WriterHandle) -> mpsc::Sender<Delta> {
+/// The task that owns the totals; answers where the workers hand their deltas in, and what tells them when.
+fn roll_up(
+    shared: &Shared,
+    tasks: &mut Tasks,
+    workers: usize,
+    write: &WriterHandle,
+) -> (mpsc::Sender<Delta>, watch::Receiver<()>) {
     let (deltas, from_workers) = mpsc::channel(rollup::DELTAS_PER_WORKER * workers);
+    let (flush_near, told) = watch::channel(());
     let interval = shared.config.storage.flush_interval();
     let rollup = rollup::run(rollup::Rollup {
         deltas: from_workers,
+        flush_near,
         rows: write.rows.clone(),
         writer: shared.writer,
         zone: shared.zone.clone(),
@@ -136,7 +143,7 @@ fn roll_up(shared: &Shared, tasks: &mut Tasks, workers: usize, write: &WriterHan
         config: rollup::Config { interval, limits: shared.config.analysis.limits() },
     });
     tasks.core("rollup", rollup);
-    deltas
+    (deltas, told)
 }
 
 /// The workers; answers the queues they take elements from.
@@ -145,7 +152,7 @@ fn work(
     tasks: &mut Tasks,
     workers: usize,
     program: Arc<Program>,
-    deltas: &mpsc::Sender<Delta>,
+    (deltas, flush_near): (mpsc::Sender<Delta>, watch::Receiver<()>),
     write: &WriterHandle,
 ) -> Vec<mpsc::Sender<Envelope>> {
     let config = &shared.config;
@@ -164,6 +171,7 @@ fn work(
             context: context.clone(),
             aliases: Arc::clone(&shared.aliases),
             deltas: deltas.clone(),
+            flush_near: flush_near.clone(),
             records: write.records.clone(),
             ledger: Arc::clone(&shared.ledger),
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::ledger::{Elements, Ledger, Reason, Stage};
 use model::{Clock, UnixMillis, Zone};
 use storage::writer::RowFlush;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -23,6 +23,9 @@ pub use totals::{Limits, Totals};
 pub const DELTAS_PER_WORKER: usize = 2;
 /// Rows or entities between two awaits: well under half a millisecond of work.
 const CHUNK: usize = 64;
+/// How long before a flush the workers are told: they hand over between two handfuls of elements, and so every flush holds what was
+/// derived until then.
+const NOTICE: Duration = Duration::from_millis(100);
 /// How far the interval between flushes stretches. A flush that took longer waited for a store that was away; what has piled up
 /// since then must not wait as long again.
 pub const INTERVAL_MAX: Duration = Duration::from_secs(30);
@@ -104,6 +107,8 @@ impl Stats {
 pub struct Rollup {
     /// From the workers.
     pub deltas: mpsc::Receiver<Delta>,
+    /// To the workers: a flush is near.
+    pub flush_near: watch::Sender<()>,
     /// To the writer.
     pub rows: mpsc::Sender<RowFlush>,
     /// Drawn at this start: 64 random bits.
@@ -136,7 +141,7 @@ struct Gone(Elements);
 /// elements that never reached the writer then count as refused, [`Reason::Shutdown`]. Answers what those are.
 pub async fn run(rollup: Rollup) -> Elements {
     let totals = Totals::new(rollup.writer, rollup.zone.clone(), rollup.config.limits);
-    let mut task = Task { totals, rollup, flying: None, next: Instant::now() };
+    let mut task = Task { totals, rollup, flying: None, next: Instant::now(), told: false };
     task.next += task.rollup.config.interval;
     let end = task.run().await;
     task.report();
@@ -151,6 +156,8 @@ struct Task {
     rollup: Rollup,
     flying: Option<Flying>,
     next: Instant,
+    /// Whether the workers know of the next flush.
+    told: bool,
 }
 
 impl Task {
@@ -159,7 +166,13 @@ impl Task {
             tokio::select! {
                 biased;
                 answer = answer(&mut self.flying) => self.settle(answer)?,
+                () = sleep_until(self.next - NOTICE), if self.flying.is_none() && !self.told => {
+                    self.told = true;
+                    self.rollup.flush_near.send_replace(());
+                }
                 () = sleep_until(self.next), if self.flying.is_none() => {
+                    self.told = false;
+                    self.merge_waiting().await;
                     self.sweep().await;
                     self.flush().await?;
                 }
@@ -178,6 +191,14 @@ impl Task {
             self.settle(answer)?;
         }
         Ok(())
+    }
+
+    /// Takes the deltas that were handed over, and not those that come meanwhile.
+    async fn merge_waiting(&mut self) {
+        for _ in 0..self.rollup.deltas.len() {
+            let Ok(delta) = self.rollup.deltas.try_recv() else { return };
+            self.merge(delta).await;
+        }
     }
 
     async fn merge(&mut self, delta: Delta) {

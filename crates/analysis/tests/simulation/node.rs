@@ -55,8 +55,10 @@ impl Node {
         tasks.spawn(async move {
             task.run(told).await;
         });
+        let (flush_near, told_near) = watch::channel(());
         let rollup = Rollup {
             deltas: from_workers,
+            flush_near,
             rows: handle.rows,
             writer: id,
             zone: around.zone.clone(),
@@ -77,6 +79,7 @@ impl Node {
                 context: around.context.clone(),
                 aliases: aliases.clone(),
                 deltas: deltas.clone(),
+                flush_near: told_near.clone(),
                 records: handle.records.clone(),
                 ledger: ledger.clone(),
             };
