@@ -71,18 +71,18 @@ impl Reporters {
     pub(crate) fn saw(&self, service: &str, protocol: Protocol, now: UnixMillis) {
         let service = cut(service);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if !entries.contains_key(service) {
-            if entries.len() >= self.most {
-                // A whole scan for each new name of a full list: names that many and that short-lived are an attack or a
-                // mistake, and the bound keeps even that cheap.
-                let silent = entries.iter().min_by_key(|(_, e)| e.last_seen).map(|(name, _)| name.clone());
-                silent.and_then(|name| entries.remove(&name));
-            }
-            entries.insert(service.to_owned(), Entry::new(protocol, now));
-        }
         if let Some(entry) = entries.get_mut(service) {
-            entry.count(protocol, now);
+            return entry.count(protocol, now);
         }
+        if entries.len() >= self.most {
+            // A whole scan for each new name of a full list: names that many and that short-lived are an attack or a
+            // mistake, and the bound keeps even that cheap.
+            let silent = entries.iter().min_by_key(|(_, e)| e.last_seen).map(|(name, _)| name.clone());
+            silent.and_then(|name| entries.remove(&name));
+        }
+        let mut entry = Entry::new(protocol, now);
+        entry.count(protocol, now);
+        entries.insert(service.to_owned(), entry);
     }
 
     /// Everybody, by name.
@@ -105,6 +105,9 @@ impl Reporters {
 }
 
 fn cut(name: &str) -> &str {
+    if name.len() <= NAME_CHARS {
+        return name;
+    }
     name.char_indices().nth(NAME_CHARS).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
 }
 

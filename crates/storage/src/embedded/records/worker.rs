@@ -22,6 +22,13 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Records after which a commit does not wait for its time: they are all kept until then.
 const PENDING_RECORDS: usize = 50_000;
+/// Segments of a size that are merged together. The more, the less often a record is copied and the more segments a search asks; with
+/// this many a record is copied twice until its segment is as large as it gets.
+const MERGED_AT_ONCE: usize = 12;
+/// Segments below this many documents are of one size.
+const SMALL: u32 = 1_000;
+/// Sizes within this power of two are alike: what comes out of a merge is not merged again with what went into it.
+const LEVEL: f64 = 1.5;
 /// Segments with more documents than this are not merged any more, so that they stay slices of time.
 const MERGE_CAP: usize = 300_000;
 
@@ -235,6 +242,9 @@ fn open_writer(shared: &Shared) -> Result<Writing, StoreError> {
         .build();
     let writer: IndexWriter = partition.open()?.index.writer_with_options(options).map_err(failure)?;
     let mut policy = LogMergePolicy::default();
+    policy.set_min_num_segments(MERGED_AT_ONCE);
+    policy.set_min_layer_size(SMALL);
+    policy.set_level_log_size(LEVEL);
     policy.set_max_docs_before_merge(MERGE_CAP);
     writer.set_merge_policy(Box::new(policy));
     Ok(Writing { partition, writer })
