@@ -5,10 +5,15 @@
 //! failed test started are printed with it.
 
 pub mod application;
+pub mod authority;
 pub mod load;
 pub mod metrics;
+pub mod opensearch;
 pub mod output;
+pub mod proxy;
+pub mod recorded;
 pub mod server;
+pub mod store;
 pub mod wire;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Segments with ids of their own, sent as fast as the server takes them, and what of them the store has.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::now;
 use crate::server::Server;
 use crate::wire::Grpc;
+use crate::{now, wait_for};
 
 /// Where agents stream segments to.
 pub const COLLECT: &str = "/skywalking.v3.TraceSegmentReportService/collect";
@@ -52,14 +53,23 @@ pub fn segment(service: &str, id: &str, start: UnixMillis) -> SegmentObject {
 ///
 /// Panics unless the server answers that it took them.
 pub async fn send(grpc: &Grpc, service: &str, prefix: &str, n: usize, start: UnixMillis) {
-    let bodies = (0..n).map(|i| segment(service, &format!("{prefix}.{i}"), start).encode_to_vec().into()).collect();
+    let segments: Vec<_> = (0..n).map(|i| segment(service, &format!("{prefix}.{i}"), start)).collect();
+    send_all(grpc, &segments).await;
+}
+
+/// Sends segments in one stream.
+///
+/// Panics unless the server answers that it took them.
+pub async fn send_all(grpc: &Grpc, segments: &[SegmentObject]) {
+    let bodies = segments.iter().map(|segment| segment.encode_to_vec().into()).collect();
     grpc.stream(COLLECT, bodies).await.expect("the server takes segments");
 }
 
-/// A sender that goes on until it is stopped or the server goes away.
+/// A sender that goes on until it is stopped. What the server does not take is not sent again.
 #[derive(Debug)]
 pub struct Load {
     acknowledged: Arc<Mutex<BTreeSet<String>>>,
+    n_sent: Arc<AtomicUsize>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -67,13 +77,19 @@ impl Load {
     /// Starts `senders` tasks that send segments of `service` with ids that begin with `prefix`.
     pub fn start(server: &Server, service: &str, prefix: &str, senders: usize) -> Self {
         let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+        let n_sent = Arc::new(AtomicUsize::new(0));
         let sender = |n: usize| {
-            let (grpc, acknowledged) = (server.grpc(), Arc::clone(&acknowledged));
+            let (grpc, acknowledged, n_sent) = (server.grpc(), Arc::clone(&acknowledged), Arc::clone(&n_sent));
             let (service, prefix) = (service.to_owned(), format!("{prefix}.{n}"));
-            tokio::spawn(async move { send_on(&grpc, &service, &prefix, &acknowledged).await })
+            tokio::spawn(async move { send_on(&grpc, &service, &prefix, &acknowledged, &n_sent).await })
         };
         let tasks = (0..senders).map(sender).collect();
-        Self { acknowledged, tasks }
+        Self { acknowledged, n_sent, tasks }
+    }
+
+    /// How many segments were sent, whatever became of them.
+    pub fn n_sent(&self) -> usize {
+        self.n_sent.load(Ordering::Relaxed)
     }
 
     /// How many segments the server has said it took.
@@ -94,8 +110,14 @@ impl Load {
     }
 }
 
-/// Streams until the server refuses one: that is when it goes away.
-async fn send_on(grpc: &Grpc, service: &str, prefix: &str, acknowledged: &Mutex<BTreeSet<String>>) {
+/// Streams without end.
+async fn send_on(
+    grpc: &Grpc,
+    service: &str,
+    prefix: &str,
+    acknowledged: &Mutex<BTreeSet<String>>,
+    n_sent: &AtomicUsize,
+) {
     let mut pace = interval(BETWEEN_STREAMS);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for n in 0usize.. {
@@ -103,10 +125,10 @@ async fn send_on(grpc: &Grpc, service: &str, prefix: &str, acknowledged: &Mutex<
         let ids: Vec<String> = (0..PER_STREAM).map(|i| format!("{prefix}.{n}.{i}")).collect();
         let start = now();
         let bodies: Vec<Bytes> = ids.iter().map(|id| segment(service, id, start).encode_to_vec().into()).collect();
-        if grpc.stream(COLLECT, bodies).await.is_err() {
-            return;
+        n_sent.fetch_add(ids.len(), Ordering::Relaxed);
+        if grpc.stream(COLLECT, bodies).await.is_ok() {
+            acknowledged.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         }
-        acknowledged.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 }
 
@@ -137,6 +159,29 @@ pub async fn stored(server: &Server, service: &str) -> BTreeSet<String> {
         }
     }
     ids
+}
+
+/// The ids of all segments of a service once `least` of them are visible: a store may show records a moment after it has them.
+///
+/// Panics when one is there twice.
+pub async fn visible(server: &Server, service: &str, least: usize) -> BTreeSet<String> {
+    wait_for("stored segments to be visible", async || {
+        let ids = stored(server, service).await;
+        if ids.len() >= least { Ok(ids) } else { Err(format!("{} of {least}", ids.len())) }
+    })
+    .await
+}
+
+/// How many calls of a service are counted in the minutes of the last half hour.
+pub async fn counted(server: &Server, service: &str) -> u64 {
+    let query = "query($n:Entity!,$d:Duration!){execExpression(expression:\"sum(service_cpm)\",entity:$n,duration:$d){\
+                 error results{values{value}}}}";
+    let duration = duration(now().plus(-30 * 60_000), now().plus(60_000));
+    let entity = json!({ "serviceName": service, "normal": true });
+    let data = server.data(query, json!({ "n": entity, "d": duration })).await;
+    assert_eq!(data["execExpression"]["error"], Value::Null);
+    let value = data["execExpression"]["results"][0]["values"][0]["value"].as_str().unwrap_or("0");
+    value.parse().expect("a count is a whole number")
 }
 
 /// A duration of whole minutes as clients write it, for a server whose zone is UTC.

@@ -32,6 +32,12 @@ impl Settings {
         Self::of("memory")
     }
 
+    /// The OpenSearch that answers there. Without replicas, as it has one node, and under a prefix that keeps tests apart.
+    pub fn opensearch(url: &str, prefix: &str) -> Self {
+        let settings = Self::of("opensearch").with("storage.opensearch.urls", url);
+        settings.with("storage.opensearch.index_prefix", prefix).with("storage.opensearch.replicas", "0")
+    }
+
     fn of(backend: &str) -> Self {
         let settings = Settings(BTreeMap::new()).with("storage.backend", backend).with("server.zone", "UTC");
         ["grpc", "http", "telemetry"].into_iter().fold(settings, |settings, listener| {

@@ -11,8 +11,9 @@ use std::time::Duration;
 use e2e::load::{self, Load};
 use e2e::metrics::Metrics;
 use e2e::server::{Server, Settings, run};
+use e2e::store::Store;
 use e2e::wire::encode;
-use e2e::{now, wait_for};
+use e2e::{now, on_stores, wait_for};
 use model::UnixMillis;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -89,17 +90,19 @@ async fn the_greeting_tells_each_address_and_an_interrupt_ends_the_server_well()
     server.assert_no_errors();
 }
 
-#[tokio::test]
-async fn after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubling() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = Settings::embedded(folder.path());
+on_stores!(after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubling: embedded, opensearch_3);
+on_stores!(a_stop_under_load_loses_nothing_that_was_accepted: embedded, opensearch_3);
+
+async fn after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubling(store: Store) {
+    let settings = store.settings();
     let minute = whole_minute();
     let mut n = 0;
     for (round, n_more) in [40, 25, 10].into_iter().enumerate() {
         let server = Server::start(&settings).await;
         // What is there at the first look was there before the crash: a row is answered for once it is on disk.
         assert_eq!(count(&server).await, n, "after crash {round}");
-        assert_eq!(load::stored(&server, SERVICE).await.len() as u64, n, "after crash {round}");
+        let visible = load::visible(&server, SERVICE, usize::try_from(n).unwrap()).await;
+        assert_eq!(visible.len() as u64, n, "after crash {round}");
         load::send(&server.grpc(), SERVICE, &format!("r{round}"), n_more, minute).await;
         n += n_more as u64;
         server.wait_stored("segment", n_more as u64).await;
@@ -118,10 +121,8 @@ async fn after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubli
     server.stop().await;
 }
 
-#[tokio::test]
-async fn a_stop_under_load_loses_nothing_that_was_accepted() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = Settings::embedded(folder.path());
+async fn a_stop_under_load_loses_nothing_that_was_accepted(store: Store) {
+    let settings = store.settings();
     let mut server = Server::start(&settings.clone().with("server.log_format", "json")).await;
     let load = Load::start(&server, SERVICE, "load", 4);
     wait_for("load", async || match load.n_acknowledged() {
@@ -140,7 +141,7 @@ async fn a_stop_under_load_loses_nothing_that_was_accepted() {
     });
 
     let server = Server::start(&settings).await;
-    let stored = load::stored(&server, SERVICE).await;
+    let stored = load::visible(&server, SERVICE, usize::try_from(last.accepted("segment")).unwrap()).await;
     let lost: Vec<&String> = acknowledged.difference(&stored).collect();
     assert!(lost.is_empty(), "{} of {} acknowledged segments are lost: {lost:?}", lost.len(), acknowledged.len());
     assert!(stored.len() as u64 >= last.accepted("segment"), "{} of {last:?}", stored.len());

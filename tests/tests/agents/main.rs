@@ -8,18 +8,20 @@ mod secured;
 use std::collections::BTreeSet;
 
 use e2e::application::Application;
-use e2e::server::{Server, Settings};
-use e2e::{load, now, wait_for};
+use e2e::server::Server;
+use e2e::store::Store;
+use e2e::{load, now, on_stores, wait_for};
 use model::id;
 use serde_json::{Value, json};
 
 /// How often the chain of services is called.
 const N_CALLS: u64 = 4;
 
-#[tokio::test]
-async fn one_request_through_three_services_is_one_trace_with_its_topology_and_metrics() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Settings::embedded(folder.path())).await;
+on_stores!(one_request_through_three_services_is_one_trace_with_its_topology_and_metrics: memory, embedded, opensearch_3);
+on_stores!(the_agent_for_rust_reports_its_trace_and_who_it_is: memory, embedded, opensearch_3);
+
+async fn one_request_through_three_services_is_one_trace_with_its_topology_and_metrics(store: Store) {
+    let server = Server::start(&store.settings()).await;
     let mut back = apps::python("back", &server.http, &[("SW_AGENT_PROTOCOL", "http")]);
     let back_url = format!("http://127.0.0.1:{}/work", back.port().await);
     let mut middle = apps::python("middle", &server.grpc, &[("SW_AGENT_PROTOCOL", "grpc"), ("APP_NEXT", &back_url)]);
@@ -54,9 +56,8 @@ async fn one_request_through_three_services_is_one_trace_with_its_topology_and_m
     server.stop().await;
 }
 
-#[tokio::test]
-async fn the_agent_for_rust_reports_its_trace_and_who_it_is() {
-    let server = Server::start(&Settings::memory()).await;
+async fn the_agent_for_rust_reports_its_trace_and_who_it_is(store: Store) {
+    let server = Server::start(&store.settings()).await;
     let agent = apps::rust("rusty", &format!("http://{}", server.grpc), &[]).await;
     assert!(secured::reported(&agent), "{agent:?}");
     server.wait_stored("segment", 1).await;
@@ -68,12 +69,15 @@ async fn the_agent_for_rust_reports_its_trace_and_who_it_is() {
         "queryOrder": "BY_START_TIME",
         "paging": { "pageNum": 1, "pageSize": 10 },
     }});
-    let data = server.data(query, condition).await;
     let spans = json!([
         { "endpointName": "GET:/rust", "type": "Entry", "peer": "" },
         { "endpointName": "GET:/elsewhere", "type": "Exit", "peer": "elsewhere:80" },
     ]);
-    assert_eq!(data["queryTraces"]["traces"], json!([{ "spans": spans }]));
+    wait_for("the trace of the agent", async || {
+        let data = server.data(query, condition.clone()).await;
+        if data["queryTraces"]["traces"] == json!([{ "spans": spans }]) { Ok(()) } else { Err(data.to_string()) }
+    })
+    .await;
     let query = "query($d:Duration!,$s:ID!){listInstances(duration:$d,serviceId:$s){language attributes{name}}}";
     let variables = json!({ "d": lately(), "s": id::service("rusty", true) });
     wait_for("the properties of the instance", async || {
@@ -101,13 +105,21 @@ async fn the_trace(server: &Server) -> Vec<Value> {
         "paging": { "pageNum": 1, "pageSize": 10 },
     }});
     let list = "query($c:TraceQueryCondition){queryBasicTraces(condition:$c){traces{traceIds isError}}}";
-    let data = server.data(list, condition).await;
-    let traces = data["queryBasicTraces"]["traces"].as_array().unwrap();
-    assert_eq!(traces.len() as u64, N_CALLS, "{traces:?}");
+    let traces = wait_for("the traces of all calls", async || {
+        let data = server.data(list, condition.clone()).await;
+        let traces = data["queryBasicTraces"]["traces"].as_array().unwrap();
+        if traces.len() as u64 == N_CALLS { Ok(traces.clone()) } else { Err(data.to_string()) }
+    })
+    .await;
     let whole = "query($t:ID!){queryTrace(traceId:$t){spans{traceId segmentId spanId parentSpanId \
                  refs{parentSegmentId parentSpanId type} serviceCode endpointName type peer component isError layer}}}";
-    let data = server.data(whole, json!({ "t": traces[0]["traceIds"][0] })).await;
-    data["queryTrace"]["spans"].as_array().unwrap().clone()
+    wait_for("all segments of the trace", async || {
+        let data = server.data(whole, json!({ "t": traces[0]["traceIds"][0] })).await;
+        let spans = data["queryTrace"]["spans"].as_array().unwrap();
+        let n_services = spans.iter().filter_map(|span| span["serviceCode"].as_str()).collect::<BTreeSet<_>>().len();
+        if n_services == 3 { Ok(spans.clone()) } else { Err(data.to_string()) }
+    })
+    .await
 }
 
 fn trace_is_a_chain(spans: &[Value]) {

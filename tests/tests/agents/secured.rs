@@ -1,11 +1,11 @@
 //! The agent token, TLS and mutual TLS, each with a real agent that has it and one that has not.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use e2e::authority::{Authority, Issued};
 use e2e::server::{Ended, Server, Settings};
 use e2e::wait_for;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::apps;
 
@@ -133,44 +133,4 @@ fn local(address: &str) -> String {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// Who signs certificates, in a folder.
-struct Authority {
-    folder: PathBuf,
-    certificate: PathBuf,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-/// Files of a certificate and its key, PEM.
-struct Issued {
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-impl Authority {
-    fn new(folder: &Path, name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = folder.join(name).with_extension("ca.pem");
-        fs::write(&certificate, params.self_signed(&key).unwrap().pem()).unwrap();
-        Self { folder: folder.to_owned(), certificate, issuer: Issuer::new(params, key) }
-    }
-
-    /// A certificate for `localhost`, whether it is a server's or a client's.
-    fn issue(&self, name: &str) -> Issued {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
-        let issued = Issued {
-            certificate: self.folder.join(name).with_extension("pem"),
-            key: self.folder.join(name).with_extension("key.pem"),
-        };
-        fs::write(&issued.certificate, pem).unwrap();
-        fs::write(&issued.key, key.serialize_pem()).unwrap();
-        issued
-    }
 }

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use e2e::load::{self, COLLECT, Load};
 use e2e::server::{Server, Settings};
-use e2e::{now, wait_for};
+use e2e::store::Store;
+use e2e::{now, on_stores, wait_for};
 use model::UnixMillis;
 use prost::Message as _;
 use proto::v3::{SegmentObject, SpanObject};
@@ -38,10 +39,11 @@ fn good(id: &str) -> SegmentObject {
     load::segment(GOOD, id, recent())
 }
 
-#[tokio::test]
-async fn bad_elements_are_refused_with_their_reason_and_their_neighbours_are_stored() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Settings::embedded(folder.path())).await;
+on_stores!(bad_elements_are_refused_with_their_reason_and_their_neighbours_are_stored: embedded, opensearch_3);
+on_stores!(noise_and_huge_messages_leave_other_agents_alone: embedded, opensearch_3);
+
+async fn bad_elements_are_refused_with_their_reason_and_their_neighbours_are_stored(store: Store) {
+    let server = Server::start(&store.settings()).await;
     let grpc = server.grpc();
     let whole: Bytes = good("cut").encode_to_vec().into();
     let many = SegmentObject { spans: vec![SpanObject::default(); 100_000], ..good("many") };
@@ -72,7 +74,7 @@ async fn bad_elements_are_refused_with_their_reason_and_their_neighbours_are_sto
         sent.extend(ids);
     }
     server.wait_stored("segment", sent.len() as u64).await;
-    assert_eq!(load::stored(&server, GOOD).await, sent);
+    assert_eq!(load::visible(&server, GOOD, sent.len()).await, sent);
     server.stop().await;
 }
 
@@ -120,10 +122,8 @@ async fn bad_json_is_answered_with_an_error_and_harms_nobody() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn noise_and_huge_messages_leave_other_agents_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Settings::embedded(folder.path())).await;
+async fn noise_and_huge_messages_leave_other_agents_alone(store: Store) {
+    let server = Server::start(&store.settings()).await;
     let load = Load::start(&server, GOOD, "beside", 1);
 
     for address in [&server.grpc, &server.http] {
@@ -241,7 +241,7 @@ async fn everything_is_whole(server: &Server, load: Load) {
     assert!(load.n_acknowledged() > 0, "there was a load");
     let acknowledged = load.stop().await;
     server.wait_stored("segment", acknowledged.len() as u64).await;
-    let stored = load::stored(server, GOOD).await;
+    let stored = load::visible(server, GOOD, acknowledged.len()).await;
     let lost: Vec<_> = acknowledged.difference(&stored).collect();
     assert!(lost.is_empty(), "{} of {} segments are lost", lost.len(), acknowledged.len());
     server.assert_no_errors();

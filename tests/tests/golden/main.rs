@@ -5,16 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "this is a test, its helpers among it")]
 
-mod normal;
-mod scenario;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use e2e::server::{Server, Settings};
-use e2e::{file, wait_for, wait_until};
-use scenario::Scenario;
+use e2e::recorded::{self, Scenario};
+use e2e::server::Server;
+use e2e::store::Store;
+use e2e::{file, on_stores, wait_until};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -27,22 +25,18 @@ const CHOSEN: &[(&str, &str)] = &[
 /// How long rows may take to become visible after everything accepted is stored: a flush, several times over.
 const SETTLED: Duration = Duration::from_secs(20);
 
-#[tokio::test]
-async fn the_memory_store_answers_as_recorded() {
-    for name in ["traces", "signals"] {
-        replay(name, &Settings::memory()).await;
-    }
+async fn traces_are_answered_as_recorded(store: Store) {
+    replay("traces", &store).await;
 }
 
-#[tokio::test]
-async fn the_embedded_store_answers_as_recorded() {
-    for name in ["traces", "signals"] {
-        let folder = tempfile::tempdir().unwrap();
-        replay(name, &Settings::embedded(folder.path())).await;
-    }
+async fn signals_are_answered_as_recorded(store: Store) {
+    replay("signals", &store).await;
 }
 
-async fn replay(name: &str, settings: &Settings) {
+on_stores!(traces_are_answered_as_recorded: memory, embedded, opensearch_3, opensearch_2);
+on_stores!(signals_are_answered_as_recorded: memory, embedded, opensearch_3, opensearch_2);
+
+async fn replay(name: &str, store: &Store) {
     let scenario = Scenario::read(name);
     let waiting = waiting(name);
     let chosen: BTreeMap<&str, &str> = CHOSEN.iter().copied().collect();
@@ -50,15 +44,11 @@ async fn replay(name: &str, settings: &Settings) {
         names.into_iter().filter(|name| !waiting.contains_key(name) && !chosen.contains_key(name.as_str())).collect()
     };
 
-    let server = Server::start(settings).await;
-    if scenario.send_prime(&server).await {
-        wait_for("the aliases of the prime", async || match server.metrics().await.count("skylark_aliases", &[]) {
-            2.. => Ok(()),
-            n => Err(format!("{n} are known")),
-        })
-        .await;
-    }
-    let base = scenario.send_input(&server).await;
+    let servers = [Server::start(&store.settings()).await];
+    let base = recorded::base();
+    scenario.send_prime(&servers, base).await;
+    scenario.send_input(&servers, base).await;
+    let [server] = servers;
     server.wait_stored("segment", 0).await;
     // Rows become visible a flush later: ask until all is as recorded, or until it has had time enough to be.
     let settled = wait_until(Instant::now() + SETTLED, async || {
