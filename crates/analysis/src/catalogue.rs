@@ -56,6 +56,12 @@ struct Entry {
     function: Function,
 }
 
+impl Entry {
+    fn key(&self) -> Key<'_> {
+        (&self.name, self.scope, self.function)
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Body {
     metrics: Vec<Entry>,
@@ -64,16 +70,37 @@ struct Body {
 /// Reads the catalogue of a store and adds what `rules` define anew. Several nodes may do so at once. `nonce` is random; `now`
 /// is noted as the time of the change.
 pub async fn open(store: &dyn Store, rules: &Rules, nonce: u64, now: UnixMillis) -> Result<Metrics, CatalogueError> {
-    let query = ItemQuery { kind: ItemKind::Catalogue, ids: vec![ITEM.to_owned()], tombstones: false };
+    let entries = agree(store, || rules.iter().map(key), nonce, now).await?;
+    Ok(metrics(&entries, rules))
+}
+
+/// Adds the metrics of the store `from` to the catalogue of `to`. Answers what each number of `from` is called in `to`.
+pub async fn adopt(
+    from: &dyn Store,
+    to: &dyn Store,
+    nonce: u64,
+    now: UnixMillis,
+) -> Result<std::collections::HashMap<CellId, CellId>, CatalogueError> {
+    let (known, _) = read(from).await?;
+    let agreed = agree(to, || known.iter().map(Entry::key), nonce, now).await?;
+    let numbers: HashMap<Key<'_>, CellId> = agreed.iter().map(|entry| (entry.key(), entry.cell)).collect();
+    Ok(known.iter().filter_map(|entry| Some((entry.cell, *numbers.get(&entry.key())?))).collect())
+}
+
+/// The catalogue of a store, after those of `wanted` that were not in it were added.
+async fn agree<'a, I>(
+    store: &dyn Store,
+    wanted: impl Fn() -> I,
+    nonce: u64,
+    now: UnixMillis,
+) -> Result<Vec<Entry>, CatalogueError>
+where
+    I: Iterator<Item = Key<'a>>,
+{
     for attempt in 0..TRIES {
-        let stored = store.items(&query).await?.into_iter().next();
-        let revision = stored.as_ref().map_or(Revision(0), |item| item.revision);
-        let mut entries = match &stored {
-            Some(item) => parse(&item.body)?,
-            None => Vec::new(),
-        };
-        if !add(&mut entries, rules)? {
-            return Ok(metrics(&entries, rules));
+        let (mut entries, revision) = read(store).await?;
+        if !add(&mut entries, wanted())? {
+            return Ok(entries);
         }
         let body = Body { metrics: entries };
         let item = Item {
@@ -86,16 +113,25 @@ pub async fn open(store: &dyn Store, rules: &Rules, nonce: u64, now: UnixMillis)
             body: serde_json::to_string(&body).map_err(|e| CatalogueError::Damaged(e.to_string()))?,
         };
         if let Some(Swapped::Done(_)) = store.swap_many(&[(item, revision)]).await?.first() {
-            return Ok(metrics(&body.metrics, rules));
+            return Ok(body.metrics);
         }
     }
     Err(CatalogueError::Contended)
 }
 
+/// What is stored, empty in a new store.
+async fn read(store: &dyn Store) -> Result<(Vec<Entry>, Revision), CatalogueError> {
+    let query = ItemQuery { kind: ItemKind::Catalogue, ids: vec![ITEM.to_owned()], tombstones: false };
+    match store.items(&query).await?.first() {
+        Some(item) => Ok((parse(&item.body)?, item.revision)),
+        None => Ok((Vec::new(), Revision(0))),
+    }
+}
+
 /// The numbers that a new store would give: for tools that have no store.
 pub fn numbered(rules: &Rules) -> Result<Metrics, CatalogueError> {
     let mut entries = Vec::new();
-    add(&mut entries, rules)?;
+    add(&mut entries, rules.iter().map(key))?;
     Ok(metrics(&entries, rules))
 }
 
@@ -113,24 +149,23 @@ fn key(rule: &Rule) -> Key<'_> {
     (&rule.name, rule.scope, rule.function)
 }
 
-/// Gives numbers to rules that have none. Answers whether there were any.
-fn add(entries: &mut Vec<Entry>, rules: &Rules) -> Result<bool, CatalogueError> {
+/// Gives numbers to what has none. Answers whether there was any.
+fn add<'a>(entries: &mut Vec<Entry>, wanted: impl Iterator<Item = Key<'a>>) -> Result<bool, CatalogueError> {
     let known: hashbrown::HashSet<(String, Scope, Function)> =
         entries.iter().map(|e| (e.name.clone(), e.scope, e.function)).collect();
     let mut next = entries.iter().map(|e| e.cell.0).max().map_or(Some(FIRST_METRIC), |last| last.checked_add(1));
     let before = entries.len();
-    for rule in rules.iter().filter(|r| !known.contains(&(r.name.clone(), r.scope, r.function))) {
+    for (name, scope, function) in wanted.filter(|(name, scope, f)| !known.contains(&((*name).to_owned(), *scope, *f)))
+    {
         let cell = next.ok_or(CatalogueError::Full(entries.len()))?;
         next = cell.checked_add(1);
-        let Rule { name, scope, function, .. } = rule;
-        entries.push(Entry { cell: CellId(cell), name: name.clone(), scope: *scope, function: *function });
+        entries.push(Entry { cell: CellId(cell), name: name.to_owned(), scope, function });
     }
     Ok(entries.len() > before)
 }
 
 fn metrics(entries: &[Entry], rules: &Rules) -> Metrics {
-    let cells: HashMap<Key<'_>, CellId> =
-        entries.iter().map(|e| ((e.name.as_str(), e.scope, e.function), e.cell)).collect();
+    let cells: HashMap<Key<'_>, CellId> = entries.iter().map(|entry| (entry.key(), entry.cell)).collect();
     let defs = rules.iter().filter_map(|rule| {
         let Rule { name, scope, function, .. } = rule;
         Some(MetricDef { cell: *cells.get(&key(rule))?, name: name.clone(), scope: *scope, function: *function })
@@ -172,6 +207,17 @@ mod tests {
         // Another function and another scope are other metrics.
         check(&store, "a = from(Service.*).count(); b = from(Endpoint.*).count();", &[("a", 67), ("b", 68)]).await;
         check(&store, "a = from(Service.*).cpm();", &[("a", 64)]).await;
+    }
+
+    #[tokio::test]
+    async fn metrics_of_another_store_are_taken_over_under_numbers_that_are_free() {
+        let (from, to) = (Memory::new(), Memory::new());
+        check(&from, "a = from(Service.*).cpm(); b = from(Service.*).count();", &[("a", 64), ("b", 65)]).await;
+        check(&to, "c = from(Service.*).cpm(); b = from(Service.*).count();", &[("b", 65), ("c", 64)]).await;
+        let numbers = adopt(&from, &to, 7, UnixMillis(1)).await.unwrap();
+        assert_eq!(numbers, std::collections::HashMap::from([(CellId(64), CellId(66)), (CellId(65), CellId(65))]));
+        check(&to, "a = from(Service.*).cpm();", &[("a", 66)]).await;
+        assert_eq!(adopt(&from, &to, 8, UnixMillis(2)).await.unwrap(), numbers);
     }
 
     #[tokio::test]
@@ -226,7 +272,10 @@ mod tests {
             scope: Scope::Service,
             function: Function::Cpm,
         }];
-        assert!(add(&mut entries, &rules("a = from(Service.*).cpm();")).unwrap());
-        assert!(matches!(add(&mut entries, &rules("b = from(Service.*).cpm();")), Err(CatalogueError::Full(2))));
+        assert!(add(&mut entries, rules("a = from(Service.*).cpm();").iter().map(key)).unwrap());
+        assert!(matches!(
+            add(&mut entries, rules("b = from(Service.*).cpm();").iter().map(key)),
+            Err(CatalogueError::Full(2))
+        ));
     }
 }

@@ -13,5 +13,6 @@ pub mod net;
 pub mod process;
 pub mod render;
 pub mod scrape;
+pub mod storage_command;
 pub mod telemetry;
 pub mod tls;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use server::config::{self, Config, LogFormat};
+use server::storage_command::{self, StorageCommand};
 use server::{app, healthcheck, process};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
@@ -41,6 +42,9 @@ enum Command {
     PrintConfig,
     /// Ask the server that runs here with the same settings whether it is well; ends with 1 when it is not.
     Healthcheck,
+    /// Look at the store, or copy one into another.
+    #[command(subcommand)]
+    Storage(StorageCommand),
 }
 
 fn main() -> ExitCode {
@@ -62,16 +66,17 @@ fn main() -> ExitCode {
     match arguments.command.unwrap_or(Command::Run) {
         Command::PrintConfig => say(&config.to_yaml()),
         Command::CheckConfig => say("the configuration is fine\n"),
-        Command::Healthcheck => check_health(&config),
+        Command::Healthcheck => answer(healthcheck::ask(&config.server.http)),
+        Command::Storage(command) => answer(storage_command::run(command, &config)),
         Command::Run => run(config, files),
     }
 }
 
+/// Runs a command that answers with a text: 0 and the text, or 1 and what is wrong.
 #[expect(clippy::print_stderr, reason = "the answer of the command, for whoever typed it and for a container's log")]
-fn check_health(config: &Config) -> ExitCode {
+fn answer(command: impl Future<Output = anyhow::Result<String>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let asked = runtime.map_err(anyhow::Error::from).and_then(|rt| rt.block_on(healthcheck::ask(&config.server.http)));
-    match asked {
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)) {
         Ok(words) => say(&format!("{words}\n")),
         Err(error) => {
             eprintln!("{error:#}");

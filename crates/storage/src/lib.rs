@@ -16,6 +16,7 @@ mod calendar;
 pub mod chance;
 mod codec;
 pub mod config;
+pub mod copy;
 pub mod embedded;
 mod fits;
 mod keyword;

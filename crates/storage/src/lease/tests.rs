@@ -99,9 +99,7 @@ async fn under_faults_there_are_never_two() {
         let behind = memory();
         let faults = Faults { before: 200, after: 300, reads: 200, delay: Duration::from_secs(4), ..Faults::default() };
         let nodes: Vec<_> = (0..3)
-            .map(|n| {
-                Node::start(Arc::new(FaultyStore::new(behind.clone(), seed * 3 + n, faults.clone())), "n", seed + n)
-            })
+            .map(|n| Node::start(Arc::new(FaultyStore::new(behind.clone(), seed * 3 + n, faults)), "n", seed + n))
             .collect();
         let mut held = 0;
         for _ in 0..600 {
