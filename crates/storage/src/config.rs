@@ -1,5 +1,6 @@
 //! What an operator may set about the store, and the one place that opens it.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::embedded::{Embedded, Options};
-use crate::{Retention, SharedStore, Store as _, StoreError, memory};
+use crate::opensearch::{OpenSearch, Visible};
+use crate::{Retention, SharedStore, Store as _, StoreError, memory, opensearch};
 
 /// The least retention in days. A partition is a day: with one day of retention the turn of the day would remove what was just
 /// written, which is why SkyWalking refuses less than two as well.
@@ -25,6 +27,8 @@ pub enum Backend {
     Embedded,
     /// In memory: gone when the process ends. For trying things out and for tests.
     Memory,
+    /// On an OpenSearch cluster, which any number of processes share: [`Config::opensearch`].
+    OpenSearch,
 }
 
 /// Settings of the store.
@@ -39,10 +43,12 @@ pub struct Config {
     pub records_days: u32,
     /// Days for which metrics, relations and metadata are kept.
     pub metrics_days: u32,
-    /// Milliseconds between two flushes of changed metrics.
-    pub flush_interval_ms: u64,
-    /// Milliseconds after which written records are committed: what a crash may cost.
+    /// Milliseconds between two flushes of changed metrics; null: 2000, and 3000 on OpenSearch.
+    pub flush_interval_ms: Option<u64>,
+    /// Milliseconds after which the embedded store commits written records: what a crash may cost.
     pub commit_interval_ms: u64,
+    /// The OpenSearch cluster, where that is the backend.
+    pub opensearch: opensearch::Config,
 }
 
 impl Default for Config {
@@ -52,8 +58,9 @@ impl Default for Config {
             path: PathBuf::from("./data"),
             records_days: 3,
             metrics_days: 7,
-            flush_interval_ms: 2_000,
+            flush_interval_ms: None,
             commit_interval_ms: 500,
+            opensearch: opensearch::Config::default(),
         }
     }
 }
@@ -74,14 +81,17 @@ impl Config {
         // Accepted records may be two seconds old at most when they are committed; minutes are closed soon after they end.
         for (name, value, least, most) in [
             ("flush_interval_ms", self.flush_interval_ms, 100, 10_000),
-            ("commit_interval_ms", self.commit_interval_ms, 10, 2_000),
+            ("commit_interval_ms", Some(self.commit_interval_ms), 10, 2_000),
         ] {
-            if !(least..=most).contains(&value) {
+            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
                 problems.push(format!("{name}: must be between {least} and {most}, is {value}"));
             }
         }
         if self.backend == Backend::Embedded && self.path.as_os_str().is_empty() {
             problems.push("path: must name a folder".to_owned());
+        }
+        if self.backend == Backend::OpenSearch {
+            problems.extend(self.opensearch.validate().into_iter().map(|problem| format!("opensearch.{problem}")));
         }
         problems
     }
@@ -93,7 +103,9 @@ impl Config {
 
     /// Time between two flushes of changed rows.
     pub fn flush_interval(&self) -> Duration {
-        Duration::from_millis(self.flush_interval_ms)
+        // A cluster is shared, and shows what it was told a second later anyway.
+        let default = if self.backend == Backend::OpenSearch { 3_000 } else { 2_000 };
+        Duration::from_millis(self.flush_interval_ms.unwrap_or(default))
     }
 
     /// Time after which written records are committed.
@@ -106,8 +118,8 @@ impl Config {
 /// expired while nobody had it open is gone before it is answered; if it cannot be removed now, the log says so, and what is hidden
 /// stays hidden.
 ///
-/// `Unavailable`: the folder cannot be written or another process has it. `Damaged`: it was written by another version, under
-/// another zone, or is not readable; somebody must look.
+/// `Unavailable`: the folder cannot be written or another process has it; the cluster does not answer. `Damaged`: it was written by
+/// another version, under another zone, or is not readable; somebody must look.
 pub async fn open(config: &Config, zone: &Zone, clock: &Clock) -> Result<SharedStore, StoreError> {
     match config.backend {
         Backend::Memory => Ok(Arc::new(memory::Memory::new())),
@@ -121,6 +133,10 @@ pub async fn open(config: &Config, zone: &Zone, clock: &Clock) -> Result<SharedS
                 warn!(%error, "what has expired cannot be removed yet");
             }
             Ok(Arc::new(store))
+        }
+        Backend::OpenSearch => {
+            let seed = RandomState::new().hash_one(0);
+            Ok(Arc::new(OpenSearch::open(&config.opensearch, Visible::Soon, zone, clock, seed).await?))
         }
     }
 }
@@ -136,13 +152,31 @@ mod tests {
             path: PathBuf::new(),
             records_days: 1,
             metrics_days: 0,
-            flush_interval_ms: 1,
+            flush_interval_ms: Some(1),
             commit_interval_ms: 60_000,
             ..Config::default()
         };
         let names: Vec<_> =
             wrong.validate().iter().map(|p| p.split(':').next().unwrap_or_default().to_owned()).collect();
         assert_eq!(names, ["records_days", "metrics_days", "flush_interval_ms", "commit_interval_ms", "path"]);
+    }
+
+    #[test]
+    fn a_cluster_is_flushed_to_less_often_unless_it_is_said_how_often() {
+        let on = |backend, flush_interval_ms| {
+            let millis = Config { backend, flush_interval_ms, ..Config::default() }.flush_interval().as_millis();
+            u64::try_from(millis).unwrap()
+        };
+        assert_eq!((on(Backend::Embedded, None), on(Backend::OpenSearch, None)), (2_000, 3_000));
+        assert_eq!(on(Backend::OpenSearch, Some(500)), 500);
+        let wrong = Config {
+            backend: Backend::OpenSearch,
+            opensearch: opensearch::Config { shards: 0, ..opensearch::Config::default() },
+            ..Config::default()
+        };
+        assert_eq!(wrong.validate().len(), 1);
+        assert!(wrong.validate()[0].starts_with("opensearch.shards:"));
+        assert_eq!(Config { backend: Backend::Embedded, ..wrong }.validate(), Vec::<String>::new());
     }
 
     #[test]

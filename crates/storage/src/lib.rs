@@ -23,6 +23,7 @@ mod keyword;
 pub mod lease;
 pub mod memory;
 pub mod nodes;
+pub mod opensearch;
 pub mod query;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

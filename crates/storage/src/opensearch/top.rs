@@ -1,0 +1,287 @@
+//! Rankings: partials are merged inside the cluster, in pages of entities; values and ranks are computed here.
+//!
+//! What comes back is, for each entity and bucket, the merged parts of one cell. Nothing else leaves the cluster, however many
+//! writers there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::cell::CellId;
+use model::{Agg, Bucket, Cells, Step};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::client::Client;
+use super::find::{self, Place, SEARCH, all, place};
+use super::json::{body, read};
+use super::names::Names;
+use super::states::{BIG, Merge, name};
+use super::walk::Walk;
+use crate::{Attr, Order, StoreError, TopEntry, TopQuery};
+
+/// Buckets of one page, entities and their buckets together. A cluster allows 65,535 unless it is told otherwise.
+const BUCKETS: usize = 50_000;
+/// Attributes that the cluster merges beside the cell.
+const ATTRIBUTES: usize = 4;
+
+/// By entity the sum of its buckets' values, from the first bucket to the last, and how many there are.
+type Sums = BTreeMap<Arc<str>, (f64, f64)>;
+
+/// Ranks by the mean of the buckets' values.
+pub(super) async fn top(client: &Client, names: &Names, query: &TopQuery) -> Result<Vec<TopEntry>, StoreError> {
+    let Some(merge) = Merge::of(query.function, query.cell) else { return Ok(Vec::new()) };
+    let Some(chosen) = find::entities(&query.entities) else { return Ok(Vec::new()) };
+    let place = place(names, query.scope, query.step, query.from, query.to);
+    let place = Place { filters: place.filters.into_iter().chain(chosen).collect(), ..place };
+    let sums = match aggregated(client, &place, query, &merge).await? {
+        Some(sums) => sums,
+        None => walked(client, place, query).await?,
+    };
+    Ok(rank(sums, query))
+}
+
+fn rank(sums: Sums, query: &TopQuery) -> Vec<TopEntry> {
+    let mean = |(entity, (sum, count))| TopEntry { entity, value: sum / count };
+    let mut entries: Vec<_> = sums.into_iter().map(mean).collect();
+    // Stable, and entities come ascending: ties stay that way in both orders.
+    entries.sort_by(|a, b| match query.order {
+        Order::Asc => a.value.total_cmp(&b.value),
+        Order::Desc => b.value.total_cmp(&a.value),
+    });
+    entries.truncate(query.n);
+    entries
+}
+
+fn add(sums: &mut Sums, entity: Arc<str>, value: Option<f64>) {
+    if let Some(value) = value {
+        let (sum, count) = sums.entry(entity).or_default();
+        *sum += value;
+        *count += 1.0;
+    }
+}
+
+fn value(query: &TopQuery, agg: &Agg) -> Option<f64> {
+    query.function.value(agg, query.step)?.number()
+}
+
+/// From the rows themselves, for the rare question whose sums the cluster would round.
+async fn walked(client: &Client, place: Place, query: &TopQuery) -> Result<Sums, StoreError> {
+    let holds = |attr: &Attr, cells: &Cells| {
+        let lowest = match cells.get(attr.cell) {
+            Some(Agg::Ids(ids)) => ids.first().copied(),
+            _ => None,
+        };
+        (lowest == Some(attr.id)) == attr.equal
+    };
+    let want: Vec<CellId> = query.attrs.iter().map(|attr| attr.cell).chain([query.cell]).collect();
+    let mut walk = Walk::new(client, place, &want, None, usize::MAX);
+    let mut sums = Sums::new();
+    while let Some(row) = walk.next().await? {
+        if query.attrs.iter().all(|attr| holds(attr, &row.cells)) {
+            add(&mut sums, row.entity, row.cells.get(query.cell).and_then(|agg| value(query, agg)));
+        }
+    }
+    Ok(sums)
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Answer {
+    #[serde(default)]
+    aggregations: Aggregations,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Aggregations {
+    #[serde(default)]
+    big: Count,
+    #[serde(default)]
+    entities: Buckets<Entity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Count {
+    #[serde(default)]
+    doc_count: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Buckets<T> {
+    #[serde(default = "Vec::new")]
+    buckets: Vec<T>,
+}
+
+impl<T> Default for Buckets<T> {
+    fn default() -> Self {
+        Buckets { buckets: Vec::new() }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Entity {
+    key: String,
+    #[serde(default)]
+    buckets: Buckets<Merged>,
+}
+
+/// One bucket of one entity, merged: parts `a` to `c`, how many rows have the cell, the lowest ids of attributes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Merged {
+    a: Number,
+    b: Number,
+    c: Number,
+    n: Number,
+    latest: Latest,
+    attr0: Number,
+    attr1: Number,
+    attr2: Number,
+    attr3: Number,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Number {
+    value: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Latest {
+    hits: LatestHits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LatestHits {
+    hits: Vec<LatestHit>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LatestHit {
+    sort: (i64, i64),
+}
+
+/// A ranking as the cluster is asked for it.
+struct Pages<'a> {
+    query: &'a TopQuery,
+    merge: &'a Merge,
+    filters: Vec<Value>,
+    /// The cells of attributes, each once.
+    attributes: Vec<CellId>,
+    /// Entities and buckets of a page.
+    entities: usize,
+    buckets: usize,
+}
+
+/// `None`: the cluster cannot tell exactly.
+async fn aggregated(
+    client: &Client,
+    place: &Place,
+    query: &TopQuery,
+    merge: &Merge,
+) -> Result<Option<Sums>, StoreError> {
+    let buckets = most_buckets(query.step, query.from, query.to);
+    let mut attributes: Vec<CellId> = query.attrs.iter().map(|attr| attr.cell).collect();
+    attributes.sort_unstable();
+    attributes.dedup();
+    if buckets >= BUCKETS || attributes.len() > ATTRIBUTES {
+        return Ok(None);
+    }
+    let mut filters = place.filters.clone();
+    if attributes.is_empty() {
+        filters.push(json!({"exists": {"field": merge.column()}}));
+    }
+    let pages = Pages { query, merge, filters, attributes, entities: BUCKETS / (buckets + 1), buckets };
+    let path = format!("/{}/_search?{SEARCH}&filter_path={}", place.index, filter_path());
+    let mut sums = Sums::new();
+    let mut after: Option<String> = None;
+    loop {
+        let answer: Answer = read(&client.query(&path, body(&pages.request(after.as_deref()))).await?)?;
+        if answer.aggregations.big.doc_count > 0 {
+            return Ok(None);
+        }
+        let entities = answer.aggregations.entities.buckets;
+        let is_last = entities.len() < pages.entities;
+        after = entities.last().map(|entity| entity.key.clone());
+        for entity in entities {
+            let id: Arc<str> = entity.key.into();
+            for bucket in &entity.buckets.buckets {
+                match pages.value(bucket) {
+                    Some(value) => add(&mut sums, id.clone(), value),
+                    None => return Ok(None),
+                }
+            }
+        }
+        if is_last {
+            return Ok(Some(sums));
+        }
+    }
+}
+
+fn filter_path() -> String {
+    let inner = "aggregations.entities.buckets.buckets.buckets";
+    format!(
+        "aggregations.big.doc_count,aggregations.entities.buckets.key,{inner}.key,{inner}.*.value,{inner}.latest.hits.hits.sort"
+    )
+}
+
+/// More buckets than this are not in the range.
+fn most_buckets(step: Step, from: Bucket, to: Bucket) -> usize {
+    // The shortest day of a zone has 23 hours; an hour may begin within another one when clocks are set back.
+    let minutes = match step {
+        Step::Minute | Step::Life => 1,
+        Step::Hour => 30,
+        Step::Day => 23 * 60,
+    };
+    match step {
+        Step::Life => 1,
+        _ => usize::try_from(to.0.saturating_sub(from.0) / minutes).unwrap_or(usize::MAX).saturating_add(1),
+    }
+}
+
+impl Pages<'_> {
+    /// The page of entities behind `after`.
+    fn request(&self, after: Option<&str>) -> Value {
+        let mut filters = self.filters.clone();
+        filters.extend(after.map(|after| json!({"range": {"entity": {"gt": after}}})));
+        let mut merged: Map<String, Value> = self.merge.aggregations();
+        for (i, cell) in self.attributes.iter().enumerate() {
+            merged.insert(format!("attr{i}"), json!({"min": {"field": name(*cell, "id")}}));
+            merged.insert("n".to_owned(), json!({"value_count": {"field": self.merge.column()}}));
+        }
+        json!({
+            "query": all(filters),
+            "size": 0,
+            "aggs": {
+                "big": {"filter": {"term": {BIG: self.query.cell.0.to_string()}}},
+                "entities": {
+                    // Entities are chosen first and merged then: a page costs what it holds.
+                    "terms": {"field": "entity", "size": self.entities, "order": {"_key": "asc"}, "collect_mode": "breadth_first"},
+                    "aggs": {"buckets": {
+                        "terms": {"field": "bucket", "size": self.buckets, "order": {"_key": "asc"}},
+                        "aggs": merged,
+                    }},
+                },
+            },
+        })
+    }
+
+    /// The value of a merged bucket, where it counts and has one. `None`: its sums are rounded.
+    fn value(&self, bucket: &Merged) -> Option<Option<f64>> {
+        let is_there = self.attributes.is_empty() || bucket.n.value.is_some_and(|n| n > 0.0);
+        if !is_there || !self.query.attrs.iter().all(|attr| self.holds(attr, bucket)) {
+            return Some(None);
+        }
+        let parts = [bucket.a, bucket.b, bucket.c].map(|part| part.value.unwrap_or(0.0));
+        let latest = bucket.latest.hits.hits.first().map(|hit| hit.sort);
+        let agg = self.merge.cell(parts, latest).ok()?;
+        Some(value(self.query, &agg))
+    }
+
+    fn holds(&self, attr: &Attr, bucket: &Merged) -> bool {
+        let lowest = [bucket.attr0, bucket.attr1, bucket.attr2, bucket.attr3];
+        let at = self.attributes.binary_search(&attr.cell).unwrap_or(ATTRIBUTES);
+        let lowest = lowest.get(at).and_then(|number| number.value);
+        (lowest == Some(f64::from(attr.id))) == attr.equal
+    }
+}
