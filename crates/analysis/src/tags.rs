@@ -21,9 +21,9 @@ const MAX_LOOKED_THROUGH: usize = 16;
 /// Collects the searchable tags of one record: each key and value once, in the order of first sight.
 pub(crate) struct Searchable<'a> {
     keys: &'a Keys,
-    /// Entity of the key's row of values, value, `key=value`.
-    kept: Vec<(&'a str, &'a str, ByteString)>,
-    /// The first two of what is kept; filled once it is too much to be looked through.
+    /// Entity of the key's row of values, and the tag.
+    kept: Vec<(&'a str, &'a Tag)>,
+    /// Row and value of what is kept; filled once it is too much to be looked through.
     known: HashSet<(&'a str, &'a str), RandomState>,
     too_many: u64,
 }
@@ -36,24 +36,19 @@ impl<'a> Searchable<'a> {
 
     /// Takes the searchable ones among `tags`.
     pub(crate) fn add_all(&mut self, tags: &'a [Tag]) {
-        for Tag { key, value } in tags {
+        for tag in tags {
+            let Tag { key, value } = tag;
             let Some((_, row)) = self.keys.get_key_value(&**key) else { continue };
-            if !fits(value, MAX_UNITS) || self.knows(row, value) {
-                continue;
-            }
-            // Exactly as long as it gets, so that it is not copied when it becomes a shared text.
-            let mut text = String::with_capacity(key.len() + 1 + value.len());
-            text.extend([key, "=", value]);
-            if !fits(&text, MAX_UNITS) {
+            if !fits(value, MAX_UNITS) || self.knows(row, value) || !text_fits(tag) {
                 continue;
             }
             if self.kept.len() == MAX_TAGS {
                 self.too_many += 1;
                 continue;
             }
-            self.kept.push((row, value, text.into()));
+            self.kept.push((row, tag));
             if self.kept.len() == MAX_LOOKED_THROUGH {
-                self.known.extend(self.kept.iter().map(|&(row, value, _)| (row, value)));
+                self.known.extend(self.kept.iter().map(|&(row, tag)| (row, &*tag.value)));
             } else if self.kept.len() > MAX_LOOKED_THROUGH {
                 self.known.insert((row, value));
             }
@@ -62,7 +57,7 @@ impl<'a> Searchable<'a> {
 
     fn knows(&self, row: &str, value: &str) -> bool {
         if self.kept.len() < MAX_LOOKED_THROUGH {
-            return self.kept.iter().any(|(r, v, _)| *v == value && *r == row);
+            return self.kept.iter().any(|(r, tag)| tag.value == value && *r == row);
         }
         self.known.contains(&(row, value))
     }
@@ -75,10 +70,34 @@ impl<'a> Searchable<'a> {
         }
         if let Some(minute) = out.minute(at) {
             let day = out.delta.day(minute, &out.context.settings.zone);
-            for (row, value, _) in &self.kept {
-                out.delta.tag_value(day, row, value);
+            for (row, tag) in &self.kept {
+                out.delta.tag_value(day, row, &tag.value);
             }
         }
-        FieldValue::Texts(self.kept.into_iter().map(|(.., text)| text).collect())
+        FieldValue::Texts(texts(self.kept.iter().map(|(_, tag)| *tag)))
     }
+}
+
+/// Each `key=value`, all in one piece of memory: a record is copied and dropped in other threads, and so are its texts.
+fn texts<'a>(tags: impl Iterator<Item = &'a Tag> + Clone) -> Vec<ByteString> {
+    let mut all = String::with_capacity(tags.clone().map(text_len).sum());
+    tags.clone().for_each(|tag| all.extend([&*tag.key, "=", &*tag.value]));
+    let all = ByteString::from(all);
+    let mut rest = &*all;
+    let cut = |tag| {
+        let (text, after) = rest.split_at(text_len(tag));
+        rest = after;
+        all.slice_ref(text)
+    };
+    tags.map(cut).collect()
+}
+
+fn text_len(tag: &Tag) -> usize {
+    tag.key.len() + 1 + tag.value.len()
+}
+
+/// Whether `key=value` has at most [`MAX_UNITS`].
+fn text_fits(tag: &Tag) -> bool {
+    // A character has at least as many bytes as UTF-16 units.
+    text_len(tag) <= MAX_UNITS || tag.key.encode_utf16().count() + 1 + tag.value.encode_utf16().count() <= MAX_UNITS
 }

@@ -27,14 +27,13 @@ pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
     segment.spans.iter().for_each(|span| kept.add_all(&span.tags));
     let tags = kept.note(start, out);
 
-    let text = |text: String| FieldValue::Text(ByteString::from(text));
+    let endpoint = endpoint(&segment.spans).map(|name| id::endpoint(&own.service_id, naming::endpoint(name)));
+    let [service, instance, endpoint] = ids(own, endpoint.as_deref());
     let mut fields = vec![FieldValue::Absent; RecordKind::Segment.def().fields.len()];
     fields[field::TRACE_ID] = FieldValue::keyword(segment.trace_id.clone());
-    fields[field::SERVICE] = text(own.service_id.clone());
-    fields[field::INSTANCE] = text(own.instance_id.clone());
-    if let Some(endpoint) = endpoint(&segment.spans) {
-        fields[field::ENDPOINT] = text(id::endpoint(&own.service_id, naming::endpoint(endpoint)));
-    }
+    fields[field::SERVICE] = service;
+    fields[field::INSTANCE] = instance;
+    fields[field::ENDPOINT] = endpoint;
     fields[field::LATENCY] = FieldValue::Int(latency);
     fields[field::IS_ERROR] = FieldValue::Bool(is_error(&segment.spans, out.settings().segment_status));
     fields[field::TAGS] = tags;
@@ -46,6 +45,16 @@ pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
         format: Format::Segment,
         body: segment.body.clone(),
     });
+}
+
+/// The ids of the service, the instance and the endpoint in one piece of memory: a record is copied and dropped in other threads.
+fn ids(own: &Own<'_>, endpoint: Option<&str>) -> [FieldValue; 3] {
+    let all = ByteString::from([&own.instance_id, endpoint.unwrap_or_default()].concat());
+    let (instance, behind) = all.split_at(own.instance_id.len());
+    // The instance's id begins with the service's.
+    let (service, _) = instance.split_at(own.service_id.len());
+    let endpoint = endpoint.map_or(FieldValue::Absent, |_| FieldValue::Text(behind));
+    [FieldValue::Text(service), FieldValue::Text(instance), endpoint]
 }
 
 /// The endpoint that a segment is listed under: of its first span and its entry spans the one that stands last.
