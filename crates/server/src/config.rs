@@ -148,7 +148,7 @@ pub struct Problems(pub Vec<String>);
 const PREFIX: &str = "SKYLARK__";
 
 /// Settings that are lists of texts.
-const LISTS: [&str; 2] = ["analysis.searchable_trace_tags", "analysis.searchable_log_tags"];
+const LISTS: [&str; 3] = ["analysis.searchable_trace_tags", "analysis.searchable_log_tags", "storage.opensearch.urls"];
 
 /// SkyWalking's names for settings that exist here too. A variable that is set but empty is passed over.
 const ALIASES: [(&str, &str); 15] = [
