@@ -119,8 +119,14 @@ impl Server {
         let stderr = child.stderr.take().expect("it is piped");
         let reading = vec![output.follow(stdout), output.follow(stderr)];
         let greeting = wait_for("the greeting of the server", async || {
+            let addresses = addresses(&output);
             let ended = child.try_wait().map_err(|error| error.to_string())?;
-            let addresses = addresses(&output).ok_or_else(|| format!("{ended:?}: {:#?}", output.lines()))?;
+            if addresses.is_none()
+                && let Some(status) = ended
+            {
+                panic!("the server ended with {status}: {:#?}", output.lines());
+            }
+            let addresses = addresses.ok_or_else(|| format!("{:#?}", output.lines()))?;
             Ok::<_, String>(addresses)
         });
         let (grpc, http, telemetry) = greeting.await;
