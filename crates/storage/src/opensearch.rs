@@ -12,6 +12,7 @@
 
 mod bulk;
 mod client;
+mod columns;
 mod expire;
 mod failure;
 mod find;
@@ -32,9 +33,8 @@ mod top;
 mod walk;
 mod write;
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +47,7 @@ pub use settings::Config;
 
 use self::bulk::Terms;
 use self::client::Client;
+use self::columns::Columns;
 use self::names::{Family, Names};
 use self::templates::Templates;
 use crate::calendar::DAY_MS;
@@ -79,10 +80,7 @@ pub struct OpenSearch {
     visible: Visible,
     /// Which cluster, for people.
     about: String,
-    /// Columns that every mapping has.
-    columns: RwLock<HashSet<String>>,
-    /// Held while mappings are changed.
-    mapping: tokio::sync::Mutex<()>,
+    columns: Columns,
     record_bulks: Semaphore,
     row_bulks: Semaphore,
     chance: AtomicU64,
@@ -141,14 +139,13 @@ impl OpenSearch {
         let store = OpenSearch {
             record_bulks: Semaphore::new(config.bulk_in_flight),
             row_bulks: Semaphore::new(1),
-            columns: RwLock::new(templates.columns()),
+            columns: Columns::new(templates.columns()),
             config: config.clone(),
             client,
             names,
             templates,
             visible,
             about,
-            mapping: tokio::sync::Mutex::default(),
             chance: AtomicU64::new(seed),
             record_commits: Commits::default(),
             row_commits: Commits::default(),

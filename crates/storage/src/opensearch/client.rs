@@ -21,6 +21,8 @@ use crate::StoreError;
 
 /// A node that did not answer is left alone for so long, unless all are like that.
 const AILING: Duration = Duration::from_secs(5);
+/// One node is asked twice: the connection that was kept from the last request may just have been closed at its other end.
+const LEAST_TRIES: usize = 2;
 /// How often a query is asked again when the cluster says that it cannot just now, as it does while an index is being made.
 const QUERY_TRIES: u32 = 4;
 /// The first pause before that; each further one is twice as long.
@@ -93,7 +95,7 @@ impl Client {
     ) -> Result<Reply, StoreError> {
         let deadline = Instant::now() + within;
         let mut last = None;
-        for _ in 0..self.nodes.len() {
+        for _ in 0..self.nodes.len().max(LEAST_TRIES) {
             let node = self.pick();
             match timeout(within, node.send(method, path, body.clone(), within)).await {
                 Ok(Ok(reply)) => {

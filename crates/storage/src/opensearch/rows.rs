@@ -33,18 +33,23 @@ pub(super) fn writer_of(word: &str) -> Option<u64> {
     u64::from_str_radix(word, 16).ok()
 }
 
-/// The index of a row.
-fn index(names: &Names, row: &Row) -> Result<String, Reason> {
+/// Where a row lies: in the index of a day, or with the life rows.
+pub(super) fn place(row: &Row) -> Result<Option<u32>, Reason> {
     match (row.key.step, row.key.bucket.0 / DAY_MINUTES) {
-        (Step::Life, _) => Ok(names.life()),
-        (_, day) if day <= LAST_DAY => Ok(names.day(Family::Rows, day)),
+        (Step::Life, _) => Ok(None),
+        (_, day) if day <= LAST_DAY => Ok(Some(day)),
         _ => Err(Reason::TimeOutOfRange),
     }
 }
 
+/// The index of such a place.
+pub(super) fn index(names: &Names, place: Option<u32>) -> String {
+    place.map_or_else(|| names.life(), |day| names.day(Family::Rows, day))
+}
+
 /// Appends the two lines of a row; nothing where no index can hold it.
 pub(super) fn put_row(out: &mut Vec<u8>, names: &Names, row: &Row) -> Result<(), Reason> {
-    let index = index(names, row)?;
+    let index = index(names, place(row)?);
     let cells = cells(&row.cells).map_err(|Malformed| Reason::Malformed)?;
     // An older total that comes late is refused by its version, and that is how it should be.
     let version = i64::try_from(row.seq).unwrap_or(i64::MAX);

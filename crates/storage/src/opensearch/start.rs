@@ -9,18 +9,15 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use super::client::Client;
-use super::failure::failure;
 use super::json::read;
 use super::names::Names;
 use super::settings::Config;
-use super::templates::Templates;
+use super::templates::{Templates, create};
 use super::{OpenSearch, items};
 use crate::{ItemQuery, StoreError, Swapped, about};
 
 /// The pause between two looks for a cluster that does not answer yet.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Time for one request at the start.
-const WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default, Deserialize)]
 struct Banner {
@@ -72,11 +69,7 @@ pub(super) async fn prepare(client: &Client, templates: &Templates, names: &Name
         template.ensure(client).await?;
     }
     for index in [names.life(), names.items()] {
-        let reply = client.send(Method::Put, &format!("/{index}"), None, WITHIN).await?;
-        let is_there = reply.body.windows(32).any(|text| text == b"resource_already_exists_exceptio");
-        if !reply.is_ok() && !is_there {
-            return Err(failure(reply.status, &reply.body));
-        }
+        create(client, &index).await?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use model::cell::CellId;
 use model::metric::Function;
 use model::{Agg, Cells, UnixMillis};
 use serde_json::{Map, Value, json};
+use smallvec::{SmallVec, smallvec};
 
 use super::json::put;
 
@@ -25,28 +26,28 @@ const FRACTION: u32 = 40;
 type Column = (&'static str, i64);
 
 /// A cell's columns; none for what cannot be merged by adding and comparing numbers.
-fn columns(agg: &Agg) -> Vec<Column> {
+fn columns(agg: &Agg) -> SmallVec<[Column; 3]> {
     let unsigned = |v: u64| i64::try_from(v).unwrap_or(i64::MAX);
     match agg {
-        Agg::Count(n) => vec![("n", unsigned(*n))],
-        Agg::Sum(v) => vec![("s", *v)],
-        Agg::Max(v) => vec![("x", *v)],
-        Agg::Min(v) => vec![("i", *v)],
-        Agg::Latest { at, value } => vec![("la", at.0), ("lv", *value)],
-        Agg::Avg { sum, count } => vec![("as", *sum), ("ac", unsigned(*count))],
+        Agg::Count(n) => smallvec![("n", unsigned(*n))],
+        Agg::Sum(v) => smallvec![("s", *v)],
+        Agg::Max(v) => smallvec![("x", *v)],
+        Agg::Min(v) => smallvec![("i", *v)],
+        Agg::Latest { at, value } => smallvec![("la", at.0), ("lv", *value)],
+        Agg::Avg { sum, count } => smallvec![("as", *sum), ("ac", unsigned(*count))],
         Agg::AvgF { sum, count } => {
             let sum = sum.units();
             let whole = i64::try_from(sum >> FRACTION).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
             let fraction = i64::try_from(sum & ((1 << FRACTION) - 1)).unwrap_or(0);
-            vec![("fw", whole), ("ff", fraction), ("fc", unsigned(*count))]
+            smallvec![("fw", whole), ("ff", fraction), ("fc", unsigned(*count))]
         }
-        Agg::Percent { matched, total } => vec![("pm", unsigned(*matched)), ("pt", unsigned(*total))],
-        Agg::Rate { numerator, denominator } => vec![("rn", unsigned(*numerator)), ("rd", unsigned(*denominator))],
+        Agg::Percent { matched, total } => smallvec![("pm", unsigned(*matched)), ("pt", unsigned(*total))],
+        Agg::Rate { numerator, denominator } => smallvec![("rn", unsigned(*numerator)), ("rd", unsigned(*denominator))],
         Agg::Apdex { satisfied, tolerated, total } => {
-            vec![("ds", unsigned(*satisfied)), ("dt", unsigned(*tolerated)), ("dn", unsigned(*total))]
+            smallvec![("ds", unsigned(*satisfied)), ("dt", unsigned(*tolerated)), ("dn", unsigned(*total))]
         }
         Agg::Ids(ids) => ids.first().map(|&id| ("id", i64::from(id))).into_iter().collect(),
-        Agg::Percentile(_) | Agg::Histogram(_) | Agg::Top(_) | Agg::Texts(_) | Agg::Labeled(_) => Vec::new(),
+        Agg::Percentile(_) | Agg::Histogram(_) | Agg::Top(_) | Agg::Texts(_) | Agg::Labeled(_) => SmallVec::new(),
     }
 }
 

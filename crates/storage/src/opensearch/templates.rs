@@ -27,6 +27,9 @@ const TRIES: u32 = 10;
 /// Time for one request to the cluster's manager.
 const WITHIN: Duration = Duration::from_secs(30);
 
+/// How the cluster says that an index is there.
+const EXISTS: &[u8] = b"resource_already_exists_exception";
+
 /// The time of a record.
 pub(super) const AT: &str = "at";
 /// The id of a record.
@@ -97,13 +100,20 @@ impl Template {
 
     /// Makes sure that the cluster's template has all of this one, and the indices that were made by it too.
     pub(super) async fn ensure(&self, client: &Client) -> Result<(), StoreError> {
+        self.extend(client).await?;
+        map_fields(client, &self.pattern, &self.properties).await
+    }
+
+    /// Makes sure that the cluster's template has all of this one. Another node that adds something else at the same moment may take
+    /// it away again: what must not be missed is mapped in the index itself.
+    pub(super) async fn extend(&self, client: &Client) -> Result<(), StoreError> {
         let path = format!("/_index_template/{}", self.name);
         for _ in 0..TRIES {
             let reply = client.send(Method::Get, &path, None, WITHIN).await?;
             let (wanted, create) = match reply.status {
                 404 => (self.body(self.properties.clone()), "?create=true"),
                 _ => match self.missing(&reply.ok()?)? {
-                    None => return self.put_mapping(client).await,
+                    None => return Ok(()),
                     Some(union) => (self.body(union), ""),
                 },
             };
@@ -162,21 +172,26 @@ impl Template {
             "the index template {name} maps {field} as {how}: use the version that made it, or another index_prefix"
         ))
     }
+}
 
-    /// Adds the fields to the indices that are there.
-    async fn put_mapping(&self, client: &Client) -> Result<(), StoreError> {
-        let path = format!("/{}/_mapping?ignore_unavailable=true&allow_no_indices=true", self.pattern);
-        let mapping = body(&json!({"properties": self.properties}));
-        let reply = client.send(Method::Put, &path, Some(mapping), WITHIN).await?;
-        match failure(reply.status, &reply.body) {
-            _ if reply.is_ok() || reply.status == 404 => Ok(()),
-            StoreError::Query(what) => Err(StoreError::Damaged(format!(
-                "indices {} are mapped otherwise than this version needs: {what}",
-                self.pattern
-            ))),
-            error => Err(error),
+/// Adds fields to indices that are there. The cluster merges what several nodes add at once.
+pub(super) async fn map_fields(client: &Client, indices: &str, fields: &Map<String, Value>) -> Result<(), StoreError> {
+    let path = format!("/{indices}/_mapping?ignore_unavailable=true&allow_no_indices=true");
+    let reply = client.send(Method::Put, &path, Some(body(&json!({"properties": fields}))), WITHIN).await?;
+    match failure(reply.status, &reply.body) {
+        _ if reply.is_ok() || reply.status == 404 => Ok(()),
+        StoreError::Query(what) => {
+            Err(StoreError::Damaged(format!("indices {indices} are mapped otherwise than this version needs: {what}")))
         }
+        error => Err(error),
     }
+}
+
+/// Makes an index, which the templates say more about, unless it is there.
+pub(super) async fn create(client: &Client, index: &str) -> Result<(), StoreError> {
+    let reply = client.send(Method::Put, &format!("/{index}"), None, WITHIN).await?;
+    let is_there = reply.body.windows(EXISTS.len()).any(|text| text == EXISTS);
+    if reply.is_ok() || is_there { Ok(()) } else { Err(failure(reply.status, &reply.body)) }
 }
 
 fn settings(config: &Config) -> Map<String, Value> {

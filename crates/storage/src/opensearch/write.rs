@@ -1,19 +1,15 @@
 //! Writing batches: documents are encoded a request at a time, and no more requests are under way than the settings allow.
 
-use std::collections::BTreeSet;
-
 use futures_util::future::try_join_all;
 use model::Row;
-use model::cell::CellId;
 use model::ledger::Reason;
 use model::record::Record;
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::bulk::{Bulk, send};
 use super::records::put_record;
 use super::rows::put_row;
-use super::{Commits, OpenSearch, Visible, states};
+use super::{Commits, OpenSearch, Visible};
 use crate::StoreError;
 
 /// Documents that are encoded before others may run.
@@ -26,7 +22,7 @@ impl OpenSearch {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        self.map_columns(rows).await?;
+        self.columns.map(&self.client, &self.templates, &self.names, rows).await?;
         // A flush is one after the other: there is no second one whose place it could take.
         let mut refused = Vec::new();
         let mut next = 0;
@@ -87,35 +83,5 @@ impl OpenSearch {
         let sent = send(&self.client, bulk, terms, self.chance()).await?;
         commits.add(begun.elapsed());
         Ok(sent.refused)
-    }
-
-    /// Makes sure that every mapping knows the columns of the rows' cells, before the first row that has them.
-    async fn map_columns(&self, rows: &[Row]) -> Result<(), StoreError> {
-        let unknown = self.unknown(rows);
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let _only = self.mapping.lock().await;
-        let unknown: Map<String, Value> =
-            self.unknown(rows).into_iter().map(|column| (column, states::mapping())).collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        for template in self.templates.of_rows(&self.names) {
-            template.with(&unknown).ensure(&self.client).await?;
-        }
-        let mut known = self.columns.write().expect("nothing panics while it holds the lock");
-        known.extend(unknown.into_iter().map(|(column, _)| column));
-        Ok(())
-    }
-
-    /// Columns that no mapping may know yet.
-    fn unknown(&self, rows: &[Row]) -> BTreeSet<String> {
-        let known = self.columns.read().expect("nothing panics while it holds the lock");
-        let mut seen: BTreeSet<(CellId, &str)> = BTreeSet::new();
-        let cells = rows.iter().flat_map(|row| row.cells.iter());
-        let columns = cells.flat_map(|(cell, agg)| states::parts(agg).iter().map(move |part| (cell, *part)));
-        let new = columns.filter(|column| seen.insert(*column)).map(|(cell, part)| states::name(cell, part));
-        new.filter(|column| !known.contains(column)).collect()
     }
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, copy_buf,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -166,6 +168,11 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, rules: &Rules) -
     let mut cluster = TcpStream::connect(&rules.cluster).await.ok()?;
     cluster.write_all(format!("{line}\r\nconnection: close\r\n{headers}").as_bytes()).await.ok()?;
     cluster.write_all(&request[head..]).await.ok()?;
-    copy(&mut cluster, &mut stream).await.ok()?;
+    // The cluster closes and does not say so, and whoever asked would ask again on the same connection.
+    let mut answer = BufReader::new(cluster);
+    let mut status = String::new();
+    answer.read_line(&mut status).await.ok()?;
+    stream.write_all(format!("{status}connection: close\r\n").as_bytes()).await.ok()?;
+    copy_buf(&mut answer, &mut stream).await.ok()?;
     stream.shutdown().await.ok()
 }
