@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::opensearch;
 use crate::probe::{answers, free_addresses, now};
 use crate::shell::{Shell, say};
 use crate::tidy::graph::Metadata;
@@ -39,12 +40,32 @@ pub(crate) struct Bench {
     /// Segments a second, one run for each rate, each against a server that has just started on an empty folder.
     #[arg(long, value_delimiter = ',', default_value = "2000,10000")]
     rates: Vec<u32>,
+    /// Where the server keeps its data; each rate is run on each.
+    #[arg(long, value_delimiter = ',', default_value = "embedded")]
+    stores: Vec<Store>,
     /// How long each run sends.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
     /// What else to tell the load generator, after `--`: `-- --services 20 --endpoints 5`.
     #[arg(last = true)]
     loadgen: Vec<String>,
+}
+
+/// A store to measure on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    Embedded,
+    /// The newest OpenSearch that is tested with, started for each run; its CPU and memory count beside the server's.
+    Opensearch,
+}
+
+impl Store {
+    fn name(self) -> &'static str {
+        match self {
+            Store::Embedded => "embedded",
+            Store::Opensearch => "opensearch",
+        }
+    }
 }
 
 impl Bench {
@@ -63,15 +84,20 @@ impl Bench {
         shell.cargo("build").args(["--release", "--locked", "-p", "server", "-p", "loadgen"]).run()?;
         let reports = target.join("bench");
         fs::create_dir_all(&reports)?;
-        for &rate in &self.rates {
-            let server = Server::start(shell, target, &reports.join(format!("data-{rate}")))?;
+        for (&rate, &store) in self.rates.iter().flat_map(|rate| self.stores.iter().map(move |store| (rate, store))) {
+            let name = format!("{}-{rate}", store.name());
+            let opensearch = (store == Store::Opensearch).then(|| opensearch::for_bench(shell)).transpose()?;
+            let server = Server::start(shell, target, &reports.join(format!("data-{name}")), opensearch.as_ref())?;
             let ready_ms = server.ready_after.as_millis();
             say(format_args!("ready after {ready_ms} ms"));
-            let report = shell.cmd(target.join("release/loadgen")).args(self.load_args(&server, rate)).read()?;
+            let report = shell
+                .cmd(target.join("release/loadgen"))
+                .args(self.load_args(&server, rate, opensearch.as_ref().map(|(_, pid)| *pid)))
+                .read()?;
             server.stop(shell)?;
             let report: Value = serde_json::from_str(&report).context("the load generator's report is not JSON")?;
             let whole = json!({ "ready_ms": u64::try_from(ready_ms)?, "load": report });
-            let (path, text) = (reports.join(format!("rate-{rate}.json")), serde_json::to_string_pretty(&whole)?);
+            let (path, text) = (reports.join(format!("{name}.json")), serde_json::to_string_pretty(&whole)?);
             fs::write(&path, &text)?;
             say(format_args!("{}:\n{text}", path.display()));
         }
@@ -79,7 +105,7 @@ impl Bench {
     }
 
     /// What the load generator is told. What the caller adds comes last.
-    fn load_args(&self, server: &Server, rate: u32) -> Vec<String> {
+    fn load_args(&self, server: &Server, rate: u32, opensearch: Option<u32>) -> Vec<String> {
         let Server { grpc, http, metrics, child, .. } = server;
         let own = [
             ("--grpc", format!("http://{grpc}")),
@@ -90,7 +116,8 @@ impl Bench {
             ("--seconds", self.seconds.to_string()),
         ];
         let own = own.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
-        own.chain(self.loadgen.iter().cloned()).collect()
+        let beside = opensearch.into_iter().flat_map(|pid| ["--pid".to_owned(), pid.to_string()]);
+        own.chain(beside).chain(self.loadgen.iter().cloned()).collect()
     }
 }
 
@@ -117,7 +144,12 @@ struct Server {
 
 impl Server {
     /// Returns when its health check says that it is ready.
-    fn start(shell: &Shell, target: &Path, data: &Path) -> anyhow::Result<Self> {
+    fn start(
+        shell: &Shell,
+        target: &Path,
+        data: &Path,
+        opensearch: Option<&(opensearch::Node, u32)>,
+    ) -> anyhow::Result<Self> {
         if data.exists() {
             fs::remove_dir_all(data)?;
         }
@@ -125,6 +157,11 @@ impl Server {
         let log = data.with_extension("log");
         let mut command = shell.cmd(target.join("release/skylark")).env(DATA_DIR, data).into_inner();
         command.envs(LISTENERS.iter().zip([grpc, http, metrics]).flat_map(|(name, at)| listen(name, at)));
+        if let Some((node, _)) = opensearch {
+            let settings =
+                [("BACKEND", "opensearch"), ("OPENSEARCH__URLS", &node.url()), ("OPENSEARCH__REPLICAS", "0")];
+            command.envs(settings.map(|(name, value)| (format!("SKYLARK__STORAGE__{name}"), value.to_owned())));
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let since = now();
         let child = command.spawn().context("cannot start skylark")?;

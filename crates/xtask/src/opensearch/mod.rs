@@ -16,10 +16,14 @@ use clap::Args;
 
 use crate::shell::{Shell, say};
 use fetch::{VERSIONS, Version};
-use node::Node;
+pub(crate) use node::Node;
 
 /// Begins the line that says that OpenSearch answers: `ready URL PID`.
 const READY: &str = "ready ";
+/// Enough for tests.
+const TESTS_HEAP: &str = "512m";
+/// What a small installation would give it.
+const BENCH_HEAP: &str = "1g";
 
 /// Run an OpenSearch on a free port until standard input ends, then remove it and its data. Each line of the input is an
 /// order: `stop` and `kill` end it, `start` starts it again with the same port and data. Each is answered with a line.
@@ -38,7 +42,7 @@ impl Alone {
                 format!("no version {number}; there are {}", VERSIONS.map(|version| version.number).join(", "))
             })?,
         };
-        let mut node = Node::new(fetch::fetch(shell, version)?)?;
+        let mut node = Node::new(fetch::fetch(shell, version)?, TESTS_HEAP)?;
         start(shell, &mut node)?;
         for order in io::stdin().lines() {
             match order?.trim() {
@@ -56,6 +60,13 @@ impl Alone {
         }
         node.stop(shell)
     }
+}
+
+/// The newest OpenSearch, started for a benchmark, with its process id.
+pub(crate) fn for_bench(shell: &Shell) -> anyhow::Result<(Node, u32)> {
+    let mut node = Node::new(fetch::fetch(shell, VERSIONS[0])?, BENCH_HEAP)?;
+    let pid = node.start(shell)?;
+    Ok((node, pid))
 }
 
 fn start(shell: &Shell, node: &mut Node) -> anyhow::Result<()> {

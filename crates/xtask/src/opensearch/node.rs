@@ -36,15 +36,16 @@ pub(crate) struct Node {
     fetched: Fetched,
     folder: PathBuf,
     address: SocketAddr,
+    heap: &'static str,
     child: Option<Child>,
 }
 
 impl Node {
-    /// A node without data that does not run yet.
-    pub(crate) fn new(fetched: Fetched) -> anyhow::Result<Self> {
+    /// A node without data that does not run yet, with as much heap, `512m`.
+    pub(crate) fn new(fetched: Fetched, heap: &'static str) -> anyhow::Result<Self> {
         let folder = new_folder()?;
         let [http, transport] = free_ports()?;
-        let node = Self { fetched, folder, address: (Ipv4Addr::LOCALHOST, http).into(), child: None };
+        let node = Self { fetched, folder, address: (Ipv4Addr::LOCALHOST, http).into(), heap, child: None };
         node.configure(transport)
             .with_context(|| format!("cannot configure OpenSearch in {}", node.folder.display()))?;
         Ok(node)
@@ -105,7 +106,8 @@ impl Node {
         let command = command.arg(script).env("HOME", &self.folder).env("OPENSEARCH_JAVA_HOME", &self.fetched.java);
         let command = command.env("OPENSEARCH_PATH_CONF", self.folder.join("config"));
         let command = command.env("OPENSEARCH_TMPDIR", self.folder.join("tmp"));
-        command.env("OPENSEARCH_JAVA_OPTS", "-Xms512m -Xmx512m").within(&self.folder).into_inner()
+        let heap = self.heap;
+        command.env("OPENSEARCH_JAVA_OPTS", format!("-Xms{heap} -Xmx{heap}")).within(&self.folder).into_inner()
     }
 
     /// Asks it to end and waits until it has.
