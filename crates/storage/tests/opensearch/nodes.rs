@@ -44,9 +44,9 @@ async fn nodes_that_start_at_once_share_templates_columns_and_rows() {
                 assert_eq!(store.top(&top(CellId(200 + n))).await.unwrap()[0].value, 7.0, "{n}");
             }
         }
-        let template =
-            room.ask(Method::GET, &format!("/_index_template/{}-rows", room.config.index_prefix), None).await;
-        let fields = &template["index_templates"][0]["index_template"]["template"]["mappings"]["properties"];
+        let index = format!("{}-rows-20240115", room.config.index_prefix);
+        let mapped = room.ask(Method::GET, &format!("/{index}/_mapping"), None).await;
+        let fields = &mapped[index.as_str()]["mappings"]["properties"];
         assert!((200..204).all(|n| fields[format!("c{n}n")]["type"] == "long"), "{fields}");
         for store in &stores {
             store.close().await.unwrap();
