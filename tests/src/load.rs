@@ -76,12 +76,17 @@ pub struct Load {
 impl Load {
     /// Starts `senders` tasks that send segments of `service` with ids that begin with `prefix`.
     pub fn start(server: &Server, service: &str, prefix: &str, senders: usize) -> Self {
+        Self::paced(server, service, prefix, senders, BETWEEN_STREAMS)
+    }
+
+    /// The same with another time between the streams of each sender, for tests that take long.
+    pub fn paced(server: &Server, service: &str, prefix: &str, senders: usize, between: Duration) -> Self {
         let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
         let n_sent = Arc::new(AtomicUsize::new(0));
         let sender = |n: usize| {
             let (grpc, acknowledged, n_sent) = (server.grpc(), Arc::clone(&acknowledged), Arc::clone(&n_sent));
             let (service, prefix) = (service.to_owned(), format!("{prefix}.{n}"));
-            tokio::spawn(async move { send_on(&grpc, &service, &prefix, &acknowledged, &n_sent).await })
+            tokio::spawn(async move { send_on(&grpc, (&service, &prefix), between, &acknowledged, &n_sent).await })
         };
         let tasks = (0..senders).map(sender).collect();
         Self { acknowledged, n_sent, tasks }
@@ -113,12 +118,12 @@ impl Load {
 /// Streams without end.
 async fn send_on(
     grpc: &Grpc,
-    service: &str,
-    prefix: &str,
+    (service, prefix): (&str, &str),
+    between: Duration,
     acknowledged: &Mutex<BTreeSet<String>>,
     n_sent: &AtomicUsize,
 ) {
-    let mut pace = interval(BETWEEN_STREAMS);
+    let mut pace = interval(between);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for n in 0usize.. {
         pace.tick().await;
@@ -136,6 +141,11 @@ async fn send_on(
 ///
 /// Panics when one is there twice.
 pub async fn stored(server: &Server, service: &str) -> BTreeSet<String> {
+    read(server, service).await.unwrap_or_else(|twice| panic!("{twice}"))
+}
+
+/// `Err` names one that is there twice.
+async fn read(server: &Server, service: &str) -> Result<BTreeSet<String>, String> {
     let condition = |page: usize| {
         json!({ "c": {
             "serviceId": model::id::service(service, true).as_str(),
@@ -152,21 +162,23 @@ pub async fn stored(server: &Server, service: &str) -> BTreeSet<String> {
         let traces = data["queryBasicTraces"]["traces"].as_array().expect("a list of traces");
         for trace in traces {
             let id = trace["segmentId"].as_str().expect("segments have an id");
-            assert!(ids.insert(id.to_owned()), "segment {id} is there twice");
+            if !ids.insert(id.to_owned()) {
+                return Err(format!("segment {id} is there twice"));
+            }
         }
         if traces.len() < PAGE {
             break;
         }
     }
-    ids
+    Ok(ids)
 }
 
 /// The ids of all segments of a service once `least` of them are visible: a store may show records a moment after it has them.
 ///
-/// Panics when one is there twice.
+/// Panics when one is there twice and stays so: while some become visible, pages move.
 pub async fn visible(server: &Server, service: &str, least: usize) -> BTreeSet<String> {
     wait_for("stored segments to be visible", async || {
-        let ids = stored(server, service).await;
+        let ids = read(server, service).await?;
         if ids.len() >= least { Ok(ids) } else { Err(format!("{} of {least}", ids.len())) }
     })
     .await
