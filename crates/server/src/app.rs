@@ -33,6 +33,7 @@ use tracing::{info, warn};
 use crate::config::{Config, ListenConfig};
 use crate::lifecycle::Tasks;
 use crate::live::{self, Address, Live, Ports};
+use crate::net::Places;
 use crate::tls::Tls;
 use crate::{admin, assets, net, scrape};
 
@@ -113,7 +114,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     tasks.intake(ingest.clone());
     let http = shared.http(&ingest, metrics.catalogue, files.components, &addresses, ports, nodes)?;
     let grpc = receiver::grpc(ingest.clone(), &shared.config.receiver);
-    let own = scrape::routes(shared.scrape(writer_stats, ingest));
+    let own = scrape::routes(shared.scrape(writer_stats, ingest, listeners.places.clone()));
     listeners.serve(&mut tasks, grpc, http, own);
 
     let store_detail = shared.store.health().await.detail;
@@ -259,8 +260,14 @@ impl Shared {
             .layer(CompressionLayer::new()))
     }
 
-    fn scrape(&self, writer: Arc<WriterStats>, ingest: Ingest) -> scrape::Sources {
+    fn scrape(
+        &self,
+        writer: Arc<WriterStats>,
+        ingest: Ingest,
+        connections: [(&'static str, Places); 3],
+    ) -> scrape::Sources {
         scrape::Sources {
+            connections,
             ledger: Arc::clone(&self.ledger),
             store: Arc::clone(&self.store),
             writer,
@@ -346,6 +353,7 @@ struct Listeners {
     grpc: (TcpListener, Option<Tls>),
     http: (TcpListener, Option<Tls>),
     telemetry: (TcpListener, Option<Tls>),
+    places: [(&'static str, Places); 3],
 }
 
 impl Listeners {
@@ -354,6 +362,7 @@ impl Listeners {
             grpc: bind("server.grpc", &config.server.grpc).await?,
             http: bind("server.http", &config.server.http).await?,
             telemetry: bind("server.telemetry", &config.server.telemetry).await?,
+            places: ["grpc", "http", "telemetry"].map(|name| (name, Places::new(config.server.max_connections))),
         })
     }
 
@@ -376,12 +385,12 @@ impl Listeners {
     }
 
     fn serve(self, tasks: &mut Tasks, grpc: Router, http: Router, telemetry: Router) {
-        let parts = [("grpc", self.grpc, grpc), ("http", self.http, http), ("telemetry", self.telemetry, telemetry)];
-        for (name, (listener, tls), router) in parts {
+        let parts = [(self.grpc, grpc), (self.http, http), (self.telemetry, telemetry)];
+        for (((listener, tls), router), (name, places)) in parts.into_iter().zip(self.places) {
             if let Some(tls) = &tls {
                 tasks.background("certificates", tls.clone().watch(tasks.stop()));
             }
-            tasks.edge(name, net::serve(listener, tls, router, tasks.stop()));
+            tasks.edge(name, net::serve(listener, tls, router, places, tasks.stop()));
         }
     }
 }

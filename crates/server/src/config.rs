@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub node_host: String,
     /// Tasks that analyse; 0: one for each core.
     pub workers: usize,
+    /// Connections that each of the three listeners keeps open; more wait until others close.
+    pub max_connections: usize,
     /// How long a stop may take before what is left is counted as lost.
     pub shutdown_seconds: u64,
     /// Format of logs: `text` or `json`.
@@ -99,6 +101,7 @@ impl Default for ServerConfig {
             zone: "system".to_owned(),
             node_host: String::new(),
             workers: 0,
+            max_connections: 16_384,
             shutdown_seconds: 25,
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
@@ -129,6 +132,9 @@ impl ServerConfig {
         if self.shutdown_seconds == 0 {
             problems.push("server.shutdown_seconds: must be at least 1".to_owned());
         }
+        if !(1..=MOST_CONNECTIONS).contains(&self.max_connections) {
+            problems.push(format!("server.max_connections: must be between 1 and {MOST_CONNECTIONS}"));
+        }
         if self.workers > 256 {
             problems.push("server.workers: at most 256".to_owned());
         }
@@ -138,6 +144,9 @@ impl ServerConfig {
         problems
     }
 }
+
+/// As many as a process may have descriptors by Linux's defaults.
+const MOST_CONNECTIONS: usize = 1 << 20;
 
 /// Every problem of a configuration, one a line.
 #[derive(Debug, thiserror::Error)]
@@ -332,7 +341,7 @@ mod tests {
             "server: { grcp: 1 }\n",
             &[],
             expect![
-                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `telemetry`, `zone`, `node_host`, `workers`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
+                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `telemetry`, `zone`, `node_host`, `workers`, `max_connections`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
             ],
         );
         check(

@@ -11,6 +11,7 @@ mod lifecycle;
 pub mod live;
 pub mod net;
 pub mod process;
+mod prompt;
 pub mod render;
 pub mod scrape;
 pub mod storage_command;

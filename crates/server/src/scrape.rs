@@ -13,12 +13,15 @@ use receiver::Ingest;
 use storage::SharedStore;
 use storage::writer::WriterStats;
 
+use crate::net::Places;
 use crate::process;
 use crate::telemetry::{self, Family};
 
 /// The parts that count.
 #[derive(Clone)]
 pub struct Sources {
+    /// Connections of each listener.
+    pub connections: [(&'static str, Places); 3],
     /// What became of every element.
     pub ledger: Arc<Ledger>,
     /// Sizes and commits.
@@ -69,7 +72,12 @@ fn flow(sources: &Sources, now: UnixMillis) -> Vec<Family> {
     let oldest = writer.oldest_age(now).as_secs_f64();
     let queues = [("ingest", sources.ingest.queued() as u64), ("records", writer.queued_batches() as u64)]
         .map(|(queue, n)| (vec![("queue", queue.to_owned())], n as f64));
+    let connections = sources
+        .connections
+        .iter()
+        .map(|(listener, it)| (vec![("listener", (*listener).to_owned())], it.taken() as f64));
     vec![
+        Family::gauge("skylark_connections", "Connections that are open, by listener.", connections.collect()),
         Family::gauge("skylark_queue_depth", "Messages waiting in a queue.", queues.into()),
         Family::gauge(
             "skylark_budget_bytes_free",
