@@ -20,10 +20,10 @@ pub(crate) use node::Node;
 
 /// Begins the line that says that OpenSearch answers: `ready URL PID`.
 const READY: &str = "ready ";
-/// Enough for tests.
-const TESTS_HEAP: &str = "512m";
+/// Enough for tests; code that is compiled soon and not well, since most of a test's time is the start.
+const FOR_TESTS: &str = "-Xms512m -Xmx512m -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1";
 /// What a small installation would give it.
-const BENCH_HEAP: &str = "1g";
+const FOR_BENCH: &str = "-Xms1g -Xmx1g";
 
 /// Run an OpenSearch on a free port until standard input ends, then remove it and its data. Each line of the input is an
 /// order: `stop` and `kill` end it, `start` starts it again with the same port and data. Each is answered with a line.
@@ -42,7 +42,7 @@ impl Alone {
                 format!("no version {number}; there are {}", VERSIONS.map(|version| version.number).join(", "))
             })?,
         };
-        let mut node = Node::new(fetch::fetch(shell, version)?, TESTS_HEAP)?;
+        let mut node = Node::new(fetch::fetch(shell, version)?, FOR_TESTS)?;
         start(shell, &mut node)?;
         for order in io::stdin().lines() {
             match order?.trim() {
@@ -64,7 +64,7 @@ impl Alone {
 
 /// The newest OpenSearch, started for a benchmark, with its process id.
 pub(crate) fn for_bench(shell: &Shell) -> anyhow::Result<(Node, u32)> {
-    let mut node = Node::new(fetch::fetch(shell, VERSIONS[0])?, BENCH_HEAP)?;
+    let mut node = Node::new(fetch::fetch(shell, VERSIONS[0])?, FOR_BENCH)?;
     let pid = node.start(shell)?;
     Ok((node, pid))
 }

@@ -23,6 +23,8 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 /// Ports below those that the system gives to connections, so that nobody gets one of them while the node is stopped.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
+/// What the names of folders begin with; the process id follows.
+const FOLDER: &str = "skylark-opensearch-";
 /// Answers 200 when the node does what it is asked for.
 const READY: &str = "/_cluster/health?wait_for_status=yellow&timeout=1s";
 /// Options of a line of `jvm.options` that would write beside the programs, or need a whole JDK.
@@ -36,16 +38,16 @@ pub(crate) struct Node {
     fetched: Fetched,
     folder: PathBuf,
     address: SocketAddr,
-    heap: &'static str,
+    java_options: &'static str,
     child: Option<Child>,
 }
 
 impl Node {
-    /// A node without data that does not run yet, with as much heap, `512m`.
-    pub(crate) fn new(fetched: Fetched, heap: &'static str) -> anyhow::Result<Self> {
+    /// A node without data that does not run yet, with these options of Java beside those it is shipped with.
+    pub(crate) fn new(fetched: Fetched, java_options: &'static str) -> anyhow::Result<Self> {
         let folder = new_folder()?;
         let [http, transport] = free_ports()?;
-        let node = Self { fetched, folder, address: (Ipv4Addr::LOCALHOST, http).into(), heap, child: None };
+        let node = Self { fetched, folder, address: (Ipv4Addr::LOCALHOST, http).into(), java_options, child: None };
         node.configure(transport)
             .with_context(|| format!("cannot configure OpenSearch in {}", node.folder.display()))?;
         Ok(node)
@@ -106,8 +108,7 @@ impl Node {
         let command = command.arg(script).env("HOME", &self.folder).env("OPENSEARCH_JAVA_HOME", &self.fetched.java);
         let command = command.env("OPENSEARCH_PATH_CONF", self.folder.join("config"));
         let command = command.env("OPENSEARCH_TMPDIR", self.folder.join("tmp"));
-        let heap = self.heap;
-        command.env("OPENSEARCH_JAVA_OPTS", format!("-Xms{heap} -Xmx{heap}")).within(&self.folder).into_inner()
+        command.env("OPENSEARCH_JAVA_OPTS", self.java_options).within(&self.folder).into_inner()
     }
 
     /// Asks it to end and waits until it has.
@@ -148,13 +149,19 @@ fn jvm_options(shipped: &str) -> String {
     kept.flat_map(|line| [line, "\n"]).collect()
 }
 
+/// A new folder, named after this process. Those of processes that were killed go first.
 fn new_folder() -> anyhow::Result<PathBuf> {
     let parent = Some(std::env::temp_dir()).filter(|path| reachable(path)).unwrap_or_else(|| "/var/tmp".into());
-    let folder = parent.join(format!("skylark-opensearch-{}", std::process::id()));
-    if folder.exists() {
-        // Of a process that had this one's id before.
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    for entry in fs::read_dir(&parent)?.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
+        let is_of_the_dead = |pid: u32| pid == std::process::id() || !Path::new("/proc").join(pid.to_string()).exists();
+        if Path::new("/proc/self").exists() && owner.is_some_and(is_of_the_dead) {
+            // `Err`: it is somebody else's.
+            fs::remove_dir_all(entry.path()).unwrap_or_default();
+        }
     }
+    let folder = parent.join(format!("{FOLDER}{}", std::process::id()));
     fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
 }
