@@ -17,9 +17,6 @@ use crate::context::Aliases;
 
 /// Addresses kept; further ones are not resolved, and counted.
 pub const MAX_ALIASES: usize = 1_000_000;
-/// From one look for changes to the next. An alias is to be usable 3 s after the server's span, of which the worker may take one
-/// and the rollup two: those are seldom both at their longest, and this is short enough not to matter.
-pub const INTERVAL: Duration = Duration::from_millis(300);
 /// Rows asked for at once.
 const PAGE: usize = 4_096;
 /// Marks step back by this many flushes: a row may become visible a little after its writer's next one.
@@ -130,8 +127,8 @@ impl Reader {
         changed
     }
 
-    /// Refreshes until `stop` is done. An error is told when it begins, not at every try.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+    /// Refreshes at this interval until `stop` is done. An error is told when it begins, not at every try.
+    pub async fn run(mut self, interval: Duration, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut failing = false;
         loop {
@@ -146,7 +143,7 @@ impl Reader {
                 }
             }
             // A table of a million takes a while to copy: then it rests nine tenths of the time.
-            let rest = INTERVAL.max(begun.elapsed() * 9);
+            let rest = interval.max(begun.elapsed() * 9);
             tokio::select! {
                 biased;
                 () = &mut stop => return,

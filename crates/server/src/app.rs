@@ -188,7 +188,7 @@ async fn look_after(shared: &Shared, tasks: &mut Tasks, ports: Ports) -> Nodes {
     if let Err(error) = reader.refresh().await {
         warn!(%error, "aliases cannot be read yet");
     }
-    tasks.background("aliases", reader.run(tasks.stopped()));
+    tasks.background("aliases", reader.run(shared.config.storage.look_interval(), tasks.stopped()));
     let policy = shared.config.storage.retention();
     let seed = random();
     let (lease, tenure) =

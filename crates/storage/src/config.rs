@@ -28,6 +28,7 @@ pub enum Backend {
     /// In memory: gone when the process ends. For trying things out and for tests.
     Memory,
     /// On an OpenSearch cluster, which any number of processes share: [`Config::opensearch`].
+    #[serde(alias = "elasticsearch")]
     OpenSearch,
 }
 
@@ -106,6 +107,12 @@ impl Config {
         // A cluster is shared, and shows what it was told a second later anyway.
         let default = if self.backend == Backend::OpenSearch { 3_000 } else { 2_000 };
         Duration::from_millis(self.flush_interval_ms.unwrap_or(default))
+    }
+
+    /// From one look at what changed to the next, for those who re-read it. An address is to be known 3 s after the server span that named
+    /// it, 7 s on OpenSearch: of these the flush takes its interval, and OpenSearch a second until it shows what it has.
+    pub fn look_interval(&self) -> Duration {
+        Duration::from_millis(if self.backend == Backend::OpenSearch { 1_500 } else { 300 })
     }
 
     /// Time after which written records are committed.
