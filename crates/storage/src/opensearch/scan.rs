@@ -219,8 +219,8 @@ async fn changed(client: &Client, place: &Place, since: &Marks) -> Result<HashSe
     }
 }
 
-/// A page of the entities that rows are about, and where the next begins.
-async fn entities(
+/// A page of the entities that rows are about, ascending, and where the next begins.
+pub(super) async fn entities(
     client: &Client,
     index: &str,
     filters: &[Value],

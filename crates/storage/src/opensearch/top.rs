@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use model::cell::CellId;
 use model::{Agg, Bucket, Cells, Step};
 use serde::Deserialize;
@@ -15,12 +16,15 @@ use super::client::Client;
 use super::find::{self, Place, SEARCH, all, place};
 use super::json::{body, read};
 use super::names::Names;
+use super::scan::entities;
 use super::states::{BIG, Merge, name};
 use super::walk::Walk;
 use crate::{Attr, Order, StoreError, TopEntry, TopQuery};
 
 /// Buckets of one page, entities and their buckets together. A cluster allows 65,535 unless it is told otherwise.
 const BUCKETS: usize = 50_000;
+/// Pages that are merged at the same time.
+const PAGES_AT_ONCE: usize = 2;
 /// Attributes that the cluster merges beside the cell.
 const ATTRIBUTES: usize = 4;
 
@@ -52,11 +56,13 @@ fn rank(sums: Sums, query: &TopQuery) -> Vec<TopEntry> {
     entries
 }
 
-fn add(sums: &mut Sums, entity: Arc<str>, value: Option<f64>) {
-    if let Some(value) = value {
-        let (sum, count) = sums.entry(entity).or_default();
+fn add(sums: &mut Sums, entity: &str, value: Option<f64>) {
+    let Some(value) = value else { return };
+    if let Some((sum, count)) = sums.get_mut(entity) {
         *sum += value;
         *count += 1.0;
+    } else {
+        sums.insert(entity.into(), (value, 1.0));
     }
 }
 
@@ -78,7 +84,7 @@ async fn walked(client: &Client, place: Place, query: &TopQuery) -> Result<Sums,
     let mut sums = Sums::new();
     while let Some(row) = walk.next().await? {
         if query.attrs.iter().all(|attr| holds(attr, &row.cells)) {
-            add(&mut sums, row.entity, row.cells.get(query.cell).and_then(|agg| value(query, agg)));
+            add(&mut sums, &row.entity, row.cells.get(query.cell).and_then(|agg| value(query, agg)));
         }
     }
     Ok(sums)
@@ -95,7 +101,7 @@ struct Aggregations {
     #[serde(default)]
     big: Count,
     #[serde(default)]
-    entities: Buckets<Entity>,
+    outer: Buckets<Outer>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -116,25 +122,42 @@ impl<T> Default for Buckets<T> {
     }
 }
 
+/// An entity or the start of a bucket.
 #[derive(Debug, Deserialize)]
-struct Entity {
-    key: String,
+#[serde(untagged)]
+enum Key {
+    Bucket(#[expect(dead_code, reason = "buckets come in their order, which is all that counts")] u32),
+    Entity(String),
+}
+
+#[derive(Debug, Deserialize)]
+struct Outer {
+    key: Key,
     #[serde(default)]
-    buckets: Buckets<Merged>,
+    inner: Buckets<Merged>,
 }
 
 /// One bucket of one entity, merged: parts `a` to `c`, how many rows have the cell, the lowest ids of attributes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 struct Merged {
+    key: Key,
+    #[serde(default)]
     a: Number,
+    #[serde(default)]
     b: Number,
+    #[serde(default)]
     c: Number,
+    #[serde(default)]
     n: Number,
+    #[serde(default)]
     latest: Latest,
+    #[serde(default)]
     attr0: Number,
+    #[serde(default)]
     attr1: Number,
+    #[serde(default)]
     attr2: Number,
+    #[serde(default)]
     attr3: Number,
 }
 
@@ -192,36 +215,40 @@ async fn aggregated(
         filters.push(json!({"exists": {"field": merge.column()}}));
     }
     let pages = Pages { query, merge, filters, attributes, entities: BUCKETS / (buckets + 1), buckets };
-    let path = format!("/{}/_search?{SEARCH}&filter_path={}", place.index, filter_path());
+    let path = &format!("/{}/_search?{SEARCH}&filter_path={}", place.index, filter_path());
+    let ranges = ranges(client, &place.index, &pages).await?;
+    let requests: Vec<_> = ranges.iter().map(|range| body(&pages.request(range))).collect();
+    let asked = requests.into_iter().map(|request| async move { read::<Answer>(&client.query(path, request).await?) });
+    let mut asked = stream::iter(asked).buffered(PAGES_AT_ONCE);
     let mut sums = Sums::new();
-    let mut after: Option<String> = None;
-    loop {
-        let answer: Answer = read(&client.query(&path, body(&pages.request(after.as_deref()))).await?)?;
-        if answer.aggregations.big.doc_count > 0 {
+    while let Some(answer) = asked.try_next().await? {
+        if pages.add(answer.aggregations, &mut sums).is_none() {
             return Ok(None);
         }
-        let entities = answer.aggregations.entities.buckets;
-        let is_last = entities.len() < pages.entities;
-        after = entities.last().map(|entity| entity.key.clone());
-        for entity in entities {
-            let id: Arc<str> = entity.key.into();
-            for bucket in &entity.buckets.buckets {
-                match pages.value(bucket) {
-                    Some(value) => add(&mut sums, id.clone(), value),
-                    None => return Ok(None),
-                }
-            }
-        }
-        if is_last {
-            return Ok(Some(sums));
+    }
+    Ok(Some(sums))
+}
+
+/// The entities of each page, first and last.
+async fn ranges(client: &Client, index: &str, pages: &Pages<'_>) -> Result<Vec<(Arc<str>, Arc<str>)>, StoreError> {
+    let mut ranges = Vec::new();
+    let mut after = None;
+    loop {
+        let (entities, next) = entities(client, index, &pages.filters, after).await?;
+        let ends =
+            entities.chunks(pages.entities).filter_map(|some| Some((some.first()?.clone(), some.last()?.clone())));
+        ranges.extend(ends);
+        after = next;
+        if after.is_none() {
+            return Ok(ranges);
         }
     }
 }
 
 fn filter_path() -> String {
-    let inner = "aggregations.entities.buckets.buckets.buckets";
+    let inner = "aggregations.outer.buckets.inner.buckets";
     format!(
-        "aggregations.big.doc_count,aggregations.entities.buckets.key,{inner}.key,{inner}.*.value,{inner}.latest.hits.hits.sort"
+        "aggregations.big.doc_count,aggregations.outer.buckets.key,{inner}.key,{inner}.*.value,{inner}.latest.hits.hits.sort"
     )
 }
 
@@ -240,30 +267,51 @@ fn most_buckets(step: Step, from: Bucket, to: Bucket) -> usize {
 }
 
 impl Pages<'_> {
-    /// The page of entities behind `after`.
-    fn request(&self, after: Option<&str>) -> Value {
+    /// The page of a range of entities.
+    fn request(&self, (first, last): &(Arc<str>, Arc<str>)) -> Value {
         let mut filters = self.filters.clone();
-        filters.extend(after.map(|after| json!({"range": {"entity": {"gt": after}}})));
+        filters.push(json!({"range": {"entity": {"gte": &**first, "lte": &**last}}}));
         let mut merged: Map<String, Value> = self.merge.aggregations();
         for (i, cell) in self.attributes.iter().enumerate() {
             merged.insert(format!("attr{i}"), json!({"min": {"field": name(*cell, "id")}}));
             merged.insert("n".to_owned(), json!({"value_count": {"field": self.merge.column()}}));
         }
+        let by_entity = json!({"field": "entity", "size": BUCKETS});
+        let by_bucket = json!({"field": "bucket", "size": self.buckets, "order": {"_key": "asc"}});
+        // For each outer bucket the cluster passes over the inner ones of all, so there must be few outer ones.
+        let (outer, inner) =
+            if self.buckets <= self.entities { (by_bucket, by_entity) } else { (by_entity, by_bucket) };
         json!({
             "query": all(filters),
             "size": 0,
+            "track_total_hits": false,
             "aggs": {
                 "big": {"filter": {"term": {BIG: self.query.cell.0.to_string()}}},
-                "entities": {
-                    // Entities are chosen first and merged then: a page costs what it holds.
-                    "terms": {"field": "entity", "size": self.entities, "order": {"_key": "asc"}, "collect_mode": "breadth_first"},
-                    "aggs": {"buckets": {
-                        "terms": {"field": "bucket", "size": self.buckets, "order": {"_key": "asc"}},
-                        "aggs": merged,
-                    }},
-                },
+                "outer": {"terms": outer, "aggs": {"inner": {"terms": inner, "aggs": merged}}},
             },
         })
+    }
+
+    /// Adds the values of a page. `None`: one of its sums is rounded.
+    fn add(&self, page: Aggregations, sums: &mut Sums) -> Option<()> {
+        if page.big.doc_count > 0 {
+            return None;
+        }
+        for outer in page.outer.buckets {
+            let named: Option<Arc<str>> = match outer.key {
+                Key::Entity(entity) => Some(entity.into()),
+                Key::Bucket(_) => None,
+            };
+            for inner in outer.inner.buckets {
+                let value = self.value(&inner)?;
+                match (&named, inner.key) {
+                    (Some(entity), _) => add(sums, entity, value),
+                    (None, Key::Entity(entity)) => add(sums, entity.as_str(), value),
+                    (None, Key::Bucket(_)) => {}
+                }
+            }
+        }
+        Some(())
     }
 
     /// The value of a merged bucket, where it counts and has one. `None`: its sums are rounded.
