@@ -160,7 +160,7 @@ const PREFIX: &str = "SKYLARK__";
 const LISTS: [&str; 3] = ["analysis.searchable_trace_tags", "analysis.searchable_log_tags", "storage.opensearch.urls"];
 
 /// SkyWalking's names for settings that exist here too. A variable that is set but empty is passed over.
-const ALIASES: [(&str, &str); 15] = [
+const ALIASES: [(&str, &str); 21] = [
     ("SW_CORE_GRPC_HOST", "server.grpc.host"),
     ("SW_CORE_GRPC_PORT", "server.grpc.port"),
     ("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", "server.grpc.tls.certificate"),
@@ -171,12 +171,32 @@ const ALIASES: [(&str, &str); 15] = [
     ("SW_TELEMETRY_PROMETHEUS_HOST", "server.telemetry.host"),
     ("SW_TELEMETRY_PROMETHEUS_PORT", "server.telemetry.port"),
     ("SW_AUTHENTICATION", "receiver.token"),
+    ("SW_STORAGE", "storage.backend"),
+    ("SW_NAMESPACE", "storage.opensearch.index_prefix"),
+    ("SW_ES_USER", "storage.opensearch.username"),
+    ("SW_ES_PASSWORD", "storage.opensearch.password"),
+    ("SW_STORAGE_ES_INDEX_SHARDS_NUMBER", "storage.opensearch.shards"),
+    ("SW_STORAGE_ES_INDEX_REPLICAS_NUMBER", "storage.opensearch.replicas"),
     ("SW_CORE_RECORD_DATA_TTL", "storage.records_days"),
     ("SW_CORE_METRICS_DATA_TTL", "storage.metrics_days"),
     ("SW_SEARCHABLE_TAG_KEYS", "analysis.searchable_trace_tags"),
     ("SW_CORE_SEARCHABLE_LOGS_TAGS_KEYS", "analysis.searchable_log_tags"),
     ("SW_QUERY_MAX_QUERY_COMPLEXITY", "query.max_complexity"),
 ];
+
+/// SkyWalking's name for `host:port` of the cluster's nodes.
+const CLUSTER_NODES: &str = "SW_STORAGE_ES_CLUSTER_NODES";
+/// SkyWalking's name for how they are spoken to: `http` or `https`.
+const CLUSTER_PROTOCOL: &str = "SW_STORAGE_ES_HTTP_PROTOCOL";
+
+/// The URLs of the cluster, from what SkyWalking has in two variables.
+fn cluster(env: &[(String, String)]) -> Option<String> {
+    let given =
+        |name| env.iter().rev().find(|(given, value)| given == name && !value.is_empty()).map(|(_, value)| value);
+    let protocol = given(CLUSTER_PROTOCOL).map_or("http", String::as_str);
+    let urls = given(CLUSTER_NODES)?.split(',').map(|node| format!("{protocol}://{}", node.trim()));
+    Some(urls.collect::<Vec<_>>().join(","))
+}
 
 /// Reads the configuration: `file` is the YAML file, where there is one, `env` the environment. All problems are reported at once.
 pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Problems> {
@@ -189,6 +209,9 @@ pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Pro
         for (_, value) in env.iter().filter(|(given, value)| given == name && !value.is_empty()) {
             figment = figment.merge(variable(path, name, value));
         }
+    }
+    if let Some(urls) = cluster(env) {
+        figment = figment.merge(variable("storage.opensearch.urls", CLUSTER_NODES, &urls));
     }
     for (name, value) in env {
         if let Some(path) = name.strip_prefix(PREFIX) {
@@ -207,9 +230,16 @@ fn variable(path: &str, name: &str, value: &str) -> impl figment::Provider {
     let Ok(parsed) = value.parse::<Value>();
     let parsed = match LISTS.contains(&path) && !value.starts_with('[') {
         true => Value::from(value.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>()),
+        false if is_text(path) => Value::from(value.to_owned()),
         false => parsed,
     };
     Named { inner: Serialized::global(path, parsed), name: name.to_owned() }
+}
+
+/// Whether a setting is a text: one that looks like a number, as passwords may, stays what it is.
+fn is_text(path: &str) -> bool {
+    let defaults = serde_json::to_value(Config::default()).expect("settings are plain data");
+    defaults.pointer(&format!("/{}", path.replace('.', "/"))).is_some_and(serde_json::Value::is_string)
 }
 
 /// A provider that problems are reported under by the name of the variable.
@@ -361,6 +391,29 @@ mod tests {
             1 | server: [
               |         ^ unclosed bracket '['"#]],
         );
+    }
+
+    #[test]
+    fn a_cluster_is_found_by_the_names_that_skywalking_has_for_it() {
+        let env = [
+            ("SW_STORAGE", "elasticsearch"),
+            ("SW_STORAGE_ES_CLUSTER_NODES", "one:9200, two:9200"),
+            ("SW_STORAGE_ES_HTTP_PROTOCOL", "https"),
+            ("SW_ES_USER", "me"),
+            ("SW_ES_PASSWORD", "12345"),
+            ("SW_NAMESPACE", "shop"),
+            ("SW_STORAGE_ES_INDEX_SHARDS_NUMBER", "3"),
+            ("SW_STORAGE_ES_INDEX_REPLICAS_NUMBER", "0"),
+        ];
+        let storage = with("", &env).unwrap().storage;
+        assert_eq!(storage.backend, storage::Backend::OpenSearch);
+        let cluster = &storage.opensearch;
+        assert_eq!(cluster.urls, ["https://one:9200", "https://two:9200"]);
+        assert_eq!((cluster.username.as_str(), cluster.password.reveal()), ("me", "12345"));
+        assert_eq!((cluster.index_prefix.as_str(), cluster.shards, cluster.replicas), ("shop", 3, 0));
+        let own = [env.as_slice(), &[("SKYLARK__STORAGE__OPENSEARCH__URLS", "http://three:9200")]].concat();
+        assert_eq!(with("", &own).unwrap().storage.opensearch.urls, ["http://three:9200"]);
+        assert!(with("", &[("SW_STORAGE", "h2")]).is_err());
     }
 
     #[test]
