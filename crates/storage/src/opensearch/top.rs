@@ -28,6 +28,11 @@ const PAGES_AT_ONCE: usize = 2;
 /// Attributes that the cluster merges beside the cell.
 const ATTRIBUTES: usize = 4;
 
+/// Longer ends of a range the cluster may not take: it makes an automaton of them, with a state for each byte and at most a thousand.
+const BOUND: usize = 700;
+
+/// The first and the last entity of a page.
+type Range = (Arc<str>, Arc<str>);
 /// By entity the sum of its buckets' values, from the first bucket to the last, and how many there are.
 type Sums = BTreeMap<Arc<str>, (f64, f64)>;
 
@@ -217,20 +222,35 @@ async fn aggregated(
     let pages = Pages { query, merge, filters, attributes, entities: BUCKETS / (buckets + 1), buckets };
     let path = &format!("/{}/_search?{SEARCH}&filter_path={}", place.index, filter_path());
     let ranges = ranges(client, &place.index, &pages).await?;
-    let requests: Vec<_> = ranges.iter().map(|range| body(&pages.request(range))).collect();
-    let asked = requests.into_iter().map(|request| async move { read::<Answer>(&client.query(path, request).await?) });
+    let is_only = ranges.len() == 1;
+    let requests: Vec<_> = ranges
+        .into_iter()
+        .map(|range| {
+            let request = body(&pages.request(Some(&range).filter(|_| !is_only)));
+            (range, request)
+        })
+        .collect();
+    let asked = requests.into_iter().map(|(range, request)| async move {
+        let answer: Answer = read(&client.query(path, request).await?)?;
+        Ok::<_, StoreError>((range, answer))
+    });
     let mut asked = stream::iter(asked).buffered(PAGES_AT_ONCE);
     let mut sums = Sums::new();
-    while let Some(answer) = asked.try_next().await? {
-        if pages.add(answer.aggregations, &mut sums).is_none() {
+    while let Some((range, answer)) = asked.try_next().await? {
+        if pages.add(answer.aggregations, &range, &mut sums).is_none() {
             return Ok(None);
         }
     }
     Ok(Some(sums))
 }
 
+/// An id without what is behind [`BOUND`].
+fn cut(entity: &str) -> &str {
+    entity.get(..entity.floor_char_boundary(BOUND)).unwrap_or_default()
+}
+
 /// The entities of each page, first and last.
-async fn ranges(client: &Client, index: &str, pages: &Pages<'_>) -> Result<Vec<(Arc<str>, Arc<str>)>, StoreError> {
+async fn ranges(client: &Client, index: &str, pages: &Pages<'_>) -> Result<Vec<Range>, StoreError> {
     let mut ranges = Vec::new();
     let mut after = None;
     loop {
@@ -267,10 +287,14 @@ fn most_buckets(step: Step, from: Bucket, to: Bucket) -> usize {
 }
 
 impl Pages<'_> {
-    /// The page of a range of entities.
-    fn request(&self, (first, last): &(Arc<str>, Arc<str>)) -> Value {
+    /// The page of a range of entities, of all where there is no other page.
+    fn request(&self, range: Option<&Range>) -> Value {
         let mut filters = self.filters.clone();
-        filters.push(json!({"range": {"entity": {"gte": &**first, "lte": &**last}}}));
+        filters.extend(range.map(|(first, last)| {
+            // A little more than the range, where its ends are long; what is beyond belongs to another page.
+            let above = if last.len() > BOUND { "\u{10FFFF}" } else { "" };
+            json!({"range": {"entity": {"gte": cut(first), "lte": format!("{}{above}", cut(last))}}})
+        }));
         let mut merged: Map<String, Value> = self.merge.aggregations();
         for (i, cell) in self.attributes.iter().enumerate() {
             merged.insert(format!("attr{i}"), json!({"min": {"field": name(*cell, "id")}}));
@@ -293,7 +317,8 @@ impl Pages<'_> {
     }
 
     /// Adds the values of a page. `None`: one of its sums is rounded.
-    fn add(&self, page: Aggregations, sums: &mut Sums) -> Option<()> {
+    fn add(&self, page: Aggregations, (first, last): &Range, sums: &mut Sums) -> Option<()> {
+        let is_here = |entity: &str| (&**first..=&**last).contains(&entity);
         if page.big.doc_count > 0 {
             return None;
         }
@@ -305,9 +330,9 @@ impl Pages<'_> {
             for inner in outer.inner.buckets {
                 let value = self.value(&inner)?;
                 match (&named, inner.key) {
-                    (Some(entity), _) => add(sums, entity, value),
-                    (None, Key::Entity(entity)) => add(sums, entity.as_str(), value),
-                    (None, Key::Bucket(_)) => {}
+                    (Some(entity), _) if is_here(entity) => add(sums, entity, value),
+                    (None, Key::Entity(entity)) if is_here(&entity) => add(sums, &entity, value),
+                    _ => {}
                 }
             }
         }

@@ -115,6 +115,37 @@ async fn rankings_are_exact_in_every_function() {
 }
 
 #[tokio::test]
+async fn rankings_of_long_names_come_in_pages_too() {
+    for url in clusters() {
+        let room = Room::new(&url);
+        let (memory, store) = (Memory::new(), room.open().await);
+        let long = |last: &str| format!("{}{last}", "n".repeat(1_500));
+        let names = [long("a"), long("b"), long("c"), "m".to_owned(), "z".to_owned()];
+        let cells = |n: u64| [(cell(1), Agg::Count(n))];
+        let rows = names.iter().zip(1..).map(|(name, n)| row(name, MINUTE, 1, 1, &cells(n))).collect();
+        let batch = Batch { rows, records: Vec::new() };
+        memory.write(&batch).await.unwrap();
+        store.write(&batch).await.unwrap();
+        // Each entity is a page.
+        let query = TopQuery {
+            scope: Scope::Service,
+            step: Step::Minute,
+            from: MINUTE,
+            to: Bucket(MINUTE.0 + 48_000),
+            cell: cell(1),
+            function: Function::Count,
+            order: Order::Desc,
+            n: 10,
+            entities: Entities::All,
+            attrs: Vec::new(),
+        };
+        same(&memory, &store, &query).await;
+        assert_eq!(store.top(&query).await.unwrap().len(), 5);
+        room.close(&store).await;
+    }
+}
+
+#[tokio::test]
 async fn pages_go_deeper_than_the_cluster_counts() {
     const N: usize = 10_700;
     for url in clusters() {
