@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::oal::Program;
 use crate::rollup::Limits;
+pub use crate::slow::Slow;
+use crate::slow::Thresholds;
 
 /// How a segment's own status is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +70,8 @@ pub struct Config {
     pub no_upstream_real_address_agents: Vec<i32>,
     /// Apdex thresholds.
     pub apdex: Apdex,
+    /// When a statement of a database or a command of a cache counts as slow and is kept for the lists of slow ones.
+    pub slow: Slow,
     /// Services, instances, endpoints, relations and so on whose totals are in memory at a time. Above it new ones are refused
     /// and counted, known ones go on.
     pub max_entities: usize,
@@ -96,6 +100,7 @@ impl Default for Config {
             // Nginx and Envoy.
             no_upstream_real_address_agents: vec![6000, 9000],
             apdex: Apdex::default(),
+            slow: Slow::default(),
             max_entities: Limits::default().entities,
             max_rows: Limits::default().rows,
         }
@@ -126,6 +131,7 @@ impl Config {
                 problems.push(format!("apdex.services.{name}: must be at least 1, is 0"));
             }
         }
+        problems.extend(self.slow.problems());
         if !(1..=MOST).contains(&self.max_entities) {
             problems.push(format!("max_entities: must be between 1 and {MOST}, is {}", self.max_entities));
         }
@@ -158,6 +164,10 @@ pub struct Settings {
     no_upstream_real_address_agents: HashSet<i32, RandomState>,
     apdex_default: i64,
     apdex: HashMap<Box<str>, i64, RandomState>,
+    pub(crate) slow_database: Thresholds,
+    pub(crate) slow_cache_read: Thresholds,
+    pub(crate) slow_cache_write: Thresholds,
+    pub(crate) max_statement_units: usize,
     pub(crate) zone: Zone,
     past_ms: i64,
 }
@@ -186,6 +196,10 @@ impl Settings {
             no_upstream_real_address_agents: config.no_upstream_real_address_agents.iter().copied().collect(),
             apdex_default: i64::from(config.apdex.default_ms),
             apdex: apdex.collect(),
+            slow_database: Thresholds::new(&config.slow.database_ms),
+            slow_cache_read: Thresholds::new(&config.slow.cache_read_ms),
+            slow_cache_write: Thresholds::new(&config.slow.cache_write_ms),
+            max_statement_units: usize::try_from(config.slow.max_statement_chars).unwrap_or(usize::MAX),
             zone,
             past_ms: i64::from(retention_days.max(1)) * DAY_MS,
         }

@@ -25,8 +25,21 @@ fn time() -> impl Strategy<Value = i64> {
 }
 
 fn tag() -> impl Strategy<Value = Tag> {
-    let key =
-        prop::sample::select(vec!["http.method", "http.status_code", "x-le", "transmission.latency", "k", "level"]);
+    let key = prop::sample::select(vec![
+        "http.method",
+        "http.status_code",
+        "x-le",
+        "transmission.latency",
+        "k",
+        "level",
+        "db.type",
+        "db.statement",
+        "cache.type",
+        "cache.op",
+        "cache.key",
+        "mq.topic",
+        "mq.queue",
+    ]);
     let value = prop_oneof![
         name(),
         prop::sample::select(vec![
@@ -34,7 +47,10 @@ fn tag() -> impl Strategy<Value = Tag> {
             r#"{"name":"n","latency":3,"status":true}"#,
             "{",
             "[]",
-            "35"
+            "35",
+            "read",
+            "write",
+            "mongodb"
         ])
         .prop_map(ByteString::from),
     ];
@@ -49,7 +65,7 @@ fn reference() -> impl Strategy<Value = SpanRef> {
 
 fn span() -> impl Strategy<Value = Span> {
     let which = (0..4i32, 0..4i32, 0..9i32, any::<i32>(), any::<bool>(), prop::bool::weighted(0.1));
-    let parts = (prop::collection::vec(reference(), 0..3), prop::collection::vec(tag(), 0..4));
+    let parts = (prop::collection::vec(reference(), 0..3), prop::collection::vec(tag(), 0..6));
     (which, parts, time(), time(), name(), name()).prop_map(
         |((id, kind, layer, component, is_error, skip_analysis), (refs, tags), start, end, operation, peer)| Span {
             id,

@@ -14,6 +14,7 @@ mod management;
 pub mod naming;
 pub mod oal;
 pub mod rollup;
+mod slow;
 mod source;
 mod tags;
 mod trace;

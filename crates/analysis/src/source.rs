@@ -1,16 +1,19 @@
-//! Sources: what metrics see. One call, seen as traffic of a service, of an endpoint, of a relation …, or one sample of a JVM.
+//! Sources: what metrics see. One call, seen as traffic of a service, of an endpoint, of a relation …, or one use of a database, one sample of a JVM.
 //!
 //! A metric's attribute is resolved to a [`Field`] when its rule is read; while the stream runs, reading a field is a match on
 //! two enums.
 
+mod access;
 mod schema;
 
 use model::segment::{SpanLayer, Tag};
 use model::telemetry::{JvmClasses, JvmGc, JvmMemory, JvmPool, JvmThreads};
 
+pub(crate) use access::{CacheOperation, MqOperation, PeerAccess, Usage};
 pub(crate) use schema::{Type, attribute, constants, lookup};
 
-/// What is seen. Each kind has attributes of its own names; all but the JVM's read the same [`Traffic`].
+/// What is seen. Each kind has attributes of its own names. Services, endpoints and relations read the same [`Traffic`], what is
+/// seen by its clients alone the same [`PeerAccess`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SourceKind {
     Service,
@@ -19,6 +22,12 @@ pub(crate) enum SourceKind {
     ServiceRelation,
     ServiceInstanceRelation,
     EndpointRelation,
+    Database,
+    Cache,
+    Mq,
+    MqEndpoint,
+    GenAiProvider,
+    GenAiModel,
     JvmCpu,
     JvmMemory,
     JvmPool,
@@ -29,7 +38,7 @@ pub(crate) enum SourceKind {
 
 impl SourceKind {
     /// How many kinds there are.
-    pub(crate) const COUNT: usize = 12;
+    pub(crate) const COUNT: usize = 18;
 }
 
 /// Who saw a call. The numbers are those of the language's `DetectPoint`.
@@ -95,6 +104,7 @@ pub(crate) struct Traffic<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source<'a> {
     Traffic(&'a Traffic<'a>),
+    Access(&'a PeerAccess<'a>),
     JvmCpu(f64),
     JvmMemory(JvmMemory),
     JvmPool(JvmPool),
@@ -126,6 +136,12 @@ pub(crate) enum Field {
     Tags,
     /// The value of a tag.
     Tag(Box<str>),
+    Operation,
+    Transmission,
+    InputTokens,
+    OutputTokens,
+    Cost,
+    FirstToken,
     UsePercent,
     IsHeap,
     Pool,
@@ -184,6 +200,7 @@ impl<'a> Source<'a> {
     fn read(&self, field: &Field) -> Datum<'a> {
         match self {
             Source::Traffic(traffic) => traffic.read(field),
+            Source::Access(access) => access.read(field),
             Source::JvmCpu(percent) if *field == Field::UsePercent => Datum::Float(*percent),
             Source::JvmCpu(_) => Datum::Null,
             Source::JvmMemory(m) => match field {

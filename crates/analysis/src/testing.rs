@@ -193,6 +193,13 @@ fn show_structure(id: cell::CellId, agg: &Agg) -> String {
         }
         (cell::CLIENT_COMPONENTS, Agg::Ids(ids)) => format!("client={ids:?}"),
         (cell::SERVER_COMPONENTS, Agg::Ids(ids)) => format!("server={ids:?}"),
+        (id, Agg::Top(top)) => {
+            let name = cell::SLOW.iter().find(|(_, cell)| *cell == id).map_or("?", |(name, _)| name);
+            let one = |s: &model::agg::Statement| {
+                format!("{} {} {:?} {} @{}", s.latency, s.id, s.statement, s.trace_id, s.at.0 - T0)
+            };
+            format!("{name}=[{}]", top.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
         (cell::VALUES, Agg::Texts(texts)) => format!("values={:?}", texts.keys().collect::<Vec<_>>()),
         (_, Agg::Texts(texts)) => {
             let texts = texts.iter().map(|(k, (at, t))| format!("{k}@{}={}", at.0 - T0, t.replace('\t', " ")));

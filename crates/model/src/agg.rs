@@ -191,6 +191,16 @@ impl Agg {
         }
     }
 
+    /// Adds a statement to the slowest. Of any other aggregate nothing changes.
+    pub fn add_statement(&mut self, latency: i64, statement: impl FnOnce() -> Statement) {
+        let Agg::Top(top) = self else { return };
+        // Most statements of a busy minute are not among the slowest: of those nothing is copied.
+        if top.len() == MAX_STATEMENTS && top.last().is_some_and(|least| latency < least.latency) {
+            return;
+        }
+        merge_top(top, &[statement()]);
+    }
+
     /// A set with one number in it.
     pub fn id(id: i32) -> Agg {
         let mut ids = Few::new();

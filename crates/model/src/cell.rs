@@ -24,6 +24,22 @@ pub const CLIENT_COMPONENTS: CellId = CellId(6);
 pub const SERVER_COMPONENTS: CellId = CellId(7);
 /// `Texts`: values of a tag key; the values are the keys of the map.
 pub const VALUES: CellId = CellId(8);
+/// `Top` of a database's service row: its slow statements.
+pub const SLOW_DATABASE: CellId = CellId(9);
+/// `Top` of a service row: the slow statements that the service sent to databases.
+pub const SLOW_SERVICE_DATABASE: CellId = CellId(10);
+/// `Top` of a cache's service row: its slow reads.
+pub const SLOW_CACHE_READ: CellId = CellId(11);
+/// `Top` of a cache's service row: its slow writes.
+pub const SLOW_CACHE_WRITE: CellId = CellId(12);
+
+/// Slow statements by the name they are asked for, and the cell of service rows that holds them.
+pub const SLOW: [(&str, CellId); 4] = [
+    ("top_n_database_statement", SLOW_DATABASE),
+    ("top_n_service_database_statement", SLOW_SERVICE_DATABASE),
+    ("top_n_cache_read_command", SLOW_CACHE_READ),
+    ("top_n_cache_write_command", SLOW_CACHE_WRITE),
+];
 
 /// The first number that a metric may have.
 pub const FIRST_METRIC: u16 = 64;

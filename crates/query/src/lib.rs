@@ -22,6 +22,7 @@ mod metrics_by_name;
 mod page;
 mod random;
 pub mod schema;
+mod statements;
 mod tags;
 mod templates;
 mod topology;

@@ -7,11 +7,14 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use model::{
-    Bucket, Cells, Scope, cell, id, layer,
+    Bucket, Cells, Scope,
+    agg::Statement,
+    cell::{self, CellId},
+    id, layer,
     metric::{Function, MetricDef, Value},
 };
 use mqe::{
-    Loaded, Need, Outcome, Owner, Ranked, Series,
+    Loaded, Need, Outcome, Owner, Ranked, RankedRecord, Series,
     need::{self, TopN},
 };
 use storage::{Attr, Entities, Order, SeriesQuery, TopQuery};
@@ -21,7 +24,8 @@ use crate::{
     app::{App, given},
     duration::{self, Range},
     error::Kind,
-    schema::common::{Duration, Entity},
+    schema::common::{Duration, Entity, Order as WireOrder},
+    statements::{self, Whose},
 };
 
 /// How many things one expression reads from the store at a time.
@@ -57,20 +61,60 @@ pub(crate) async fn evaluate(app: &App, expression: &str, entity: &Entity, durat
 }
 
 async fn load(app: &App, need: &Need, entity: &Entity, range: &Range) -> Loaded {
-    let Some(def) = app.sources.catalogue.get(&need.metric().name).cloned() else {
-        return Loaded::UnknownMetric;
-    };
-    let loaded = match need {
-        Need::Series { before, .. } => load_series(app, &def, entity, range, *before).await,
-        Need::TopN(top_n) => load_top(app, &def, top_n, entity, range).await,
-        Need::Baseline { .. } => load_baseline(app, &def, range),
+    let name = &need.metric().name;
+    let loaded = match (app.sources.catalogue.get(name), statements::cell_of(name)) {
+        (Some(def), _) => match need {
+            Need::Series { before, .. } => load_series(app, def, entity, range, *before).await,
+            Need::TopN(top_n) => load_top(app, def, top_n, entity, range).await,
+            Need::Baseline { .. } => load_baseline(app, def, range),
+        },
+        (None, Some(cell)) => load_statements(app, cell, need, entity, range).await,
+        (None, None) => return Loaded::UnknownMetric,
     };
     loaded.unwrap_or_else(|error| {
         if error.kind() == Kind::Operator {
-            tracing::warn!(%error, metric = def.name, "metric could not be read");
+            tracing::warn!(%error, metric = name, "metric could not be read");
         }
         Loaded::Failed(error.to_string())
     })
+}
+
+/// Slow statements can only be ranked; asked for in another way they are told apart by what is loaded.
+async fn load_statements(
+    app: &App,
+    cell: CellId,
+    need: &Need,
+    entity: &Entity,
+    range: &Range,
+) -> Result<Loaded, Error> {
+    let Need::TopN(top_n) = need else { return Ok(Loaded::RecordList(Vec::new())) };
+    if let Some(attribute) = top_n.attributes.first() {
+        return Ok(Loaded::NoAttribute(attribute.column()));
+    }
+    let (n, whose) = (usize::try_from(top_n.n).unwrap_or(usize::MAX), Whose::of_entity(entity));
+    let found = statements::ranked(app, cell, whose, ranking(top_n), n, range).await?;
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds, of 32 bits")]
+    let record = |statement: Statement| RankedRecord {
+        id: statement.statement,
+        value: statement.latency as f64,
+        trace_id: statement.trace_id,
+    };
+    Ok(Loaded::RecordList(found.into_iter().map(record).collect()))
+}
+
+fn ranking(top_n: &TopN) -> Order {
+    match top_n.order {
+        need::Order::Asc => Order::Asc,
+        need::Order::Des => Order::Desc,
+    }
+}
+
+/// An order as the store takes it.
+pub(crate) fn order(order: WireOrder) -> Order {
+    match order {
+        WireOrder::Asc => Order::Asc,
+        WireOrder::Des => Order::Desc,
+    }
 }
 
 async fn load_series(app: &App, def: &MetricDef, entity: &Entity, range: &Range, before: u32) -> Result<Loaded, Error> {
@@ -172,13 +216,9 @@ async fn load_top(app: &App, def: &MetricDef, top_n: &TopN, entity: &Entity, ran
         let id = layer::by_name(&attribute.value).map_or(-1, |layer| layer.ordinal);
         attrs.push(Attr { cell: cell::LAYERS, equal: attribute.equals, id });
     }
-    let order = match top_n.order {
-        need::Order::Asc => Order::Asc,
-        need::Order::Des => Order::Desc,
-    };
     let parent = Parent { service: entity.service_name.as_deref(), normal: entity.normal };
     let n = usize::try_from(top_n.n).unwrap_or(usize::MAX);
-    let ranked = top(app, def, order, n, attrs, parent, range).await?;
+    let ranked = top(app, def, ranking(top_n), n, attrs, parent, range).await?;
     Ok(Loaded::SortedList(ranked.into_iter().map(|(_, ranked)| ranked).collect()))
 }
 

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use model::{
-    Bucket, Scope,
-    metric::{MetricDef, Value},
-};
-use storage::Order;
-
 use crate::{
     Error,
     app::App,
     duration::{self, Range},
     metrics::{self, Parent, Shape, shape, whole},
     schema::{
-        common::{Duration, IntValues, KvInt, Long, Order as WireOrder},
+        common::{Duration, IntValues, KvInt, Long},
         metrics_v2 as wire,
     },
+    statements,
+};
+use model::{
+    Bucket, Scope, cell,
+    metric::{MetricDef, Value},
 };
 
 /// What a value is where there is none.
@@ -26,7 +25,11 @@ const MAX_PATTERN: usize = 1_000;
 
 /// Shape of a metric's values; `UNKNOWN` where there is no such metric.
 pub(crate) fn type_of(app: &App, name: &str) -> wire::MetricsType {
-    app.sources.catalogue.get(name).map_or(wire::MetricsType::Unknown, |def| type_of_def(def))
+    match (app.sources.catalogue.get(name), statements::cell_of(name)) {
+        (Some(def), _) => type_of_def(def),
+        (None, Some(_)) => wire::MetricsType::SampledRecord,
+        (None, None) => wire::MetricsType::Unknown,
+    }
 }
 
 fn type_of_def(def: &MetricDef) -> wire::MetricsType {
@@ -55,7 +58,15 @@ pub(crate) fn list(app: &App, pattern: Option<&str>) -> Result<Vec<wire::MetricD
         r#type: type_of_def(def),
         catalog: catalog(def.scope).map(str::to_owned),
     };
-    Ok(app.sources.catalogue.iter().filter(|def| matcher.is_match(&def.name)).map(|def| definition(def)).collect())
+    let slow = cell::SLOW.iter().map(|(name, _)| wire::MetricDefinition {
+        name: (*name).to_owned(),
+        r#type: wire::MetricsType::SampledRecord,
+        catalog: catalog(Scope::Service).map(str::to_owned),
+    });
+    let all = app.sources.catalogue.iter().map(|def| definition(def)).chain(slow);
+    let mut found: Vec<_> = all.filter(|definition| matcher.is_match(&definition.name)).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
 }
 
 fn catalog(scope: Scope) -> Option<&'static str> {
@@ -220,10 +231,7 @@ pub(crate) async fn sort(
 ) -> Result<Vec<wire::SelectedRecord>, Error> {
     let range = duration::parse(duration, app.zone())?;
     let Some(def) = app.sources.catalogue.get(&condition.name) else { return Ok(Vec::new()) };
-    let order = match condition.order {
-        WireOrder::Asc => Order::Asc,
-        WireOrder::Des => Order::Desc,
-    };
+    let order = metrics::order(condition.order);
     let n = usize::try_from(condition.top_n).unwrap_or(0);
     let parent = Parent { service: condition.parent_service.as_deref(), normal: condition.normal };
     let ranked = metrics::top(app, def, order, n, Vec::new(), parent, &range).await?;

@@ -158,7 +158,7 @@ fn functions_see_what_they_are_given() {
         "from(ServiceRelation.*).filter(detectPoint == DetectPoint.CLIENT).count()",
         "from(EndpointRelation.rpcLatency).filter(endpoint == \"User\").filter(childEndpoint == \"/shop\").sum()",
         "from(ServiceInstanceJVMCPU.usePercent).filter(usePercent > 2).doubleAvg()",
-        "from(DatabaseAccess.anything).filter(operation == SomeSet.Some).longAvg()",
+        "from(BrowserAppTraffic.anything).filter(operation == SomeSet.Some).longAvg()",
     ];
     let lines: Vec<_> = table.iter().map(|rule| format!("{rule}: {}", value(rule))).collect();
     expect![[r#"
@@ -185,7 +185,7 @@ fn functions_see_what_they_are_given() {
         from(ServiceRelation.*).filter(detectPoint == DetectPoint.CLIENT).count(): nothing
         from(EndpointRelation.rpcLatency).filter(endpoint == "User").filter(childEndpoint == "/shop").sum(): Int(1234)
         from(ServiceInstanceJVMCPU.usePercent).filter(usePercent > 2).doubleAvg(): Float(2.5)
-        from(DatabaseAccess.anything).filter(operation == SomeSet.Some).longAvg(): nothing
+        from(BrowserAppTraffic.anything).filter(operation == SomeSet.Some).longAvg(): nothing
     "#]]
     .assert_eq(&(lines.join("\n") + "\n"));
 }
@@ -236,7 +236,7 @@ fn mistakes_are_told_with_their_place() {
         a = frm(Service.*).cpm();
             x.oal:1:5: expected `from`, found `frm`
         a = from(Servic.*).cpm();
-            x.oal:1:10: expected a source (Service, ServiceInstance, Endpoint, ServiceRelation, ServiceInstanceRelation, EndpointRelation, ServiceInstanceJVMCPU, ServiceInstanceJVMMemory, ServiceInstanceJVMMemoryPool, ServiceInstanceJVMGC, ServiceInstanceJVMThread, ServiceInstanceJVMClass, DatabaseAccess, CacheAccess, MQAccess, MQEndpointAccess, GenAIProviderAccess, GenAIModelAccess, ServiceInstanceCLRCPU, ServiceInstanceCLRGC, ServiceInstanceCLRThread, BrowserAppTraffic, BrowserAppSingleVersionTraffic, BrowserAppPageTraffic, BrowserAppPagePerf, BrowserAppWebVitalsPerf, BrowserAppWebInteractionPerf, BrowserAppResourcePerf, BrowserErrorLog, Event, EnvoyInstanceMetric, TCPService, TCPServiceInstance, TCPServiceRelation, TCPServiceInstanceRelation, K8SService, K8SServiceInstance, K8SEndpoint, K8SServiceRelation, K8SServiceInstanceRelation, CiliumService, CiliumServiceInstance, CiliumEndpoint, CiliumServiceRelation, CiliumServiceInstanceRelation, CiliumEndpointRelation, Process, ProcessRelation), found `Servic`
+            x.oal:1:10: expected a source (Service, ServiceInstance, Endpoint, ServiceRelation, ServiceInstanceRelation, EndpointRelation, DatabaseAccess, CacheAccess, MQAccess, MQEndpointAccess, GenAIProviderAccess, GenAIModelAccess, ServiceInstanceJVMCPU, ServiceInstanceJVMMemory, ServiceInstanceJVMMemoryPool, ServiceInstanceJVMGC, ServiceInstanceJVMThread, ServiceInstanceJVMClass, ServiceInstanceCLRCPU, ServiceInstanceCLRGC, ServiceInstanceCLRThread, BrowserAppTraffic, BrowserAppSingleVersionTraffic, BrowserAppPageTraffic, BrowserAppPagePerf, BrowserAppWebVitalsPerf, BrowserAppWebInteractionPerf, BrowserAppResourcePerf, BrowserErrorLog, Event, EnvoyInstanceMetric, TCPService, TCPServiceInstance, TCPServiceRelation, TCPServiceInstanceRelation, K8SService, K8SServiceInstance, K8SEndpoint, K8SServiceRelation, K8SServiceInstanceRelation, CiliumService, CiliumServiceInstance, CiliumEndpoint, CiliumServiceRelation, CiliumServiceInstanceRelation, CiliumEndpointRelation, Process, ProcessRelation), found `Servic`
         a = from(Service.*)
           .cmp();
             x.oal:2:4: expected `filter` or a function (cpm, count, sum, longAvg, doubleAvg, max, min, percent, rate, apdex, percentile2, histogram, labelCount, labelAvg), found `cmp`

@@ -27,6 +27,12 @@ const DERIVED: [(&str, SourceKind, Scope); SourceKind::COUNT] = [
     ("ServiceRelation", SourceKind::ServiceRelation, Scope::ServiceRelation),
     ("ServiceInstanceRelation", SourceKind::ServiceInstanceRelation, Scope::ServiceInstanceRelation),
     ("EndpointRelation", SourceKind::EndpointRelation, Scope::EndpointRelation),
+    ("DatabaseAccess", SourceKind::Database, Scope::Service),
+    ("CacheAccess", SourceKind::Cache, Scope::Service),
+    ("MQAccess", SourceKind::Mq, Scope::Service),
+    ("MQEndpointAccess", SourceKind::MqEndpoint, Scope::Endpoint),
+    ("GenAIProviderAccess", SourceKind::GenAiProvider, Scope::Service),
+    ("GenAIModelAccess", SourceKind::GenAiModel, Scope::ServiceInstance),
     ("ServiceInstanceJVMCPU", SourceKind::JvmCpu, Scope::ServiceInstance),
     ("ServiceInstanceJVMMemory", SourceKind::JvmMemory, Scope::ServiceInstance),
     ("ServiceInstanceJVMMemoryPool", SourceKind::JvmPool, Scope::ServiceInstance),
@@ -37,13 +43,7 @@ const DERIVED: [(&str, SourceKind, Scope); SourceKind::COUNT] = [
 
 /// Sources of SkyWalking that nothing here emits: their metrics are known, so that a query for one answers nothing instead of
 /// failing, and have no values.
-const KNOWN: [(&str, Scope); 36] = [
-    ("DatabaseAccess", Scope::Service),
-    ("CacheAccess", Scope::Service),
-    ("MQAccess", Scope::Service),
-    ("MQEndpointAccess", Scope::Endpoint),
-    ("GenAIProviderAccess", Scope::Service),
-    ("GenAIModelAccess", Scope::ServiceInstance),
+const KNOWN: [(&str, Scope); 30] = [
     ("ServiceInstanceCLRCPU", Scope::ServiceInstance),
     ("ServiceInstanceCLRGC", Scope::ServiceInstance),
     ("ServiceInstanceCLRThread", Scope::ServiceInstance),
@@ -142,6 +142,38 @@ const ENDPOINT_RELATION: [Attribute; 9] = [
     ("childServiceName", Field::DestService, Type::Text),
     ("childServiceInstanceName", Field::DestInstance, Type::Text),
 ];
+const STATUS: Attribute = ("status", Field::Status, Type::Bool);
+const DATABASE: [Attribute; 4] =
+    [LATENCY, STATUS, ("name", Field::DestService, Type::Text), ("databaseTypeId", Field::Component, Type::Int)];
+const CACHE: [Attribute; 5] = [
+    LATENCY,
+    STATUS,
+    ("name", Field::DestService, Type::Text),
+    ("cacheTypeId", Field::Component, Type::Int),
+    ("operation", Field::Operation, Type::Enum("VirtualCacheOperation")),
+];
+const MESSAGE: [Attribute; 4] = [
+    STATUS,
+    ("typeId", Field::Component, Type::Int),
+    ("transmissionLatency", Field::Transmission, Type::Int),
+    ("operation", Field::Operation, Type::Enum("MQOperation")),
+];
+const BROKER: [Attribute; 1] = [("name", Field::DestService, Type::Text)];
+const TOPIC: [Attribute; 2] =
+    [("serviceName", Field::DestService, Type::Text), ("endpoint", Field::DestEndpoint, Type::Text)];
+const GEN_AI: [Attribute; 5] = [
+    LATENCY,
+    STATUS,
+    ("inputTokens", Field::InputTokens, Type::Int),
+    ("outputTokens", Field::OutputTokens, Type::Int),
+    ("totalEstimatedCost", Field::Cost, Type::Int),
+];
+const PROVIDER: [Attribute; 1] = [("name", Field::DestService, Type::Text)];
+const MODEL: [Attribute; 3] = [
+    ("serviceName", Field::DestService, Type::Text),
+    ("modelName", Field::DestInstance, Type::Text),
+    ("timeToFirstToken", Field::FirstToken, Type::Int),
+];
 const CPU: [Attribute; 1] = [("usePercent", Field::UsePercent, Type::Float)];
 const BYTES: [Attribute; 4] = [
     ("init", Field::Init, Type::Int),
@@ -178,6 +210,12 @@ fn attributes(kind: SourceKind) -> [&'static [Attribute]; 2] {
         SourceKind::Endpoint => [&ENDPOINT, &CALL],
         SourceKind::ServiceRelation | SourceKind::ServiceInstanceRelation => [&RELATION, &CALL],
         SourceKind::EndpointRelation => [&ENDPOINT_RELATION, &CALL],
+        SourceKind::Database => [&DATABASE, &[]],
+        SourceKind::Cache => [&CACHE, &[]],
+        SourceKind::Mq => [&BROKER, &MESSAGE],
+        SourceKind::MqEndpoint => [&TOPIC, &MESSAGE],
+        SourceKind::GenAiProvider => [&PROVIDER, &GEN_AI],
+        SourceKind::GenAiModel => [&MODEL, &GEN_AI],
         SourceKind::JvmCpu => [&CPU, &[]],
         SourceKind::JvmMemory => [&MEMORY, &BYTES],
         SourceKind::JvmPool => [&POOL, &BYTES],
@@ -235,6 +273,8 @@ pub(crate) fn constants(set: &str) -> Option<Constants> {
     Some(match set {
         "RequestType" => Constants::Positions(&["DATABASE", "HTTP", "RPC", "gRPC", "TCP", "MQ", "LOGIC", "GenAI"]),
         "DetectPoint" => Constants::Positions(&["SERVER", "CLIENT", "PROXY", "UNRECOGNIZED"]),
+        "VirtualCacheOperation" => Constants::Positions(&["Write", "Read", "Others"]),
+        "MQOperation" => Constants::Positions(&["Produce", "Consume"]),
         "GCPhase" => Constants::Positions(&["NEW", "OLD", "NORMAL"]),
         "MemoryPoolType" => Constants::Positions(&[
             "CODE_CACHE_USAGE",

@@ -4,10 +4,13 @@
 //! bad piece, the piece is left out and counted. One file for each of its listeners.
 
 mod address;
+mod cache;
 mod caller;
+mod database;
 mod entry;
 mod exit;
 mod logic;
+mod mq;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -73,6 +76,12 @@ pub(crate) fn derive(segment: &Segment, out: &mut Out<'_>) {
                 // Local spans name logic endpoints even when they ask to be left out, as the reference has it.
                 logic::derive(&own, span, minute, out);
             }
+        }
+        match span.layer {
+            SpanLayer::Database => database::derive(&own, segment, span, minute, out),
+            SpanLayer::Cache => cache::derive(segment, span, minute, out),
+            SpanLayer::Mq => mq::derive(span, minute, out),
+            _ => {}
         }
     }
     out.refuse_pieces(Reason::TimeOutOfRange, out_of_range);

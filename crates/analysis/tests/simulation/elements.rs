@@ -11,6 +11,14 @@ const SERVICES: [&str; 3] = ["front", "pay", "stock"];
 const INSTANCES: [&str; 2] = ["i1", "i2"];
 const ENDPOINTS: [&str; 3] = ["/buy", "/pay", "/list"];
 const PEERS: [&str; 3] = ["pay:80", "db:3306", "stock:80"];
+/// Databases, caches and brokers: what a span says of its peer.
+const STATEMENTS: [&[(&str, &str)]; 5] = [
+    &[("db.type", "sql"), ("db.statement", "select * from orders")],
+    &[("db.type", "mongodb"), ("db.statement", "find")],
+    &[("cache.type", "redis"), ("cache.op", "read"), ("cache.cmd", "get"), ("cache.key", "k")],
+    &[("cache.type", "redis"), ("cache.op", "write"), ("cache.cmd", "set"), ("cache.key", "k")],
+    &[("mq.topic", "orders"), ("mq.queue", "q"), ("transmission.latency", "35")],
+];
 const LAYERS: [&str; 3] = ["", "GENERAL", "no such layer"];
 
 /// One element, as a receiver would hand it in at `now`. `n` tells it from all others of its world.
@@ -74,6 +82,7 @@ fn random_segment(chance: &mut Chance, n: usize, at: i64) -> Segment {
     let endpoint = pick(chance, &ENDPOINTS);
     let first = Span {
         component: pick(chance, &[1, 2, 14]),
+        layer: if chance.per_mille(200) { SpanLayer::Mq } else { SpanLayer::Http },
         is_error: chance.per_mille(200),
         tags: tagged,
         refs: if chance.per_mille(400) { vec![reference(chance)] } else { Vec::new() },
@@ -81,10 +90,11 @@ fn random_segment(chance: &mut Chance, n: usize, at: i64) -> Segment {
     };
     let mut spans = vec![first];
     if chance.per_mille(500) {
-        let layer = pick(chance, &[SpanLayer::Http, SpanLayer::Database, SpanLayer::Unknown]);
+        let layer = pick(chance, &[SpanLayer::Http, SpanLayer::Database, SpanLayer::Cache, SpanLayer::Mq]);
+        let tags = tags(pick(chance, &STATEMENTS));
         let peer = pick(chance, &PEERS);
         let latency = number(chance, 900);
-        spans.push(Span { layer, component: 2, ..exit(1, 0, "call", at + number(chance, 90), latency, peer) });
+        spans.push(Span { layer, component: 2, tags, ..exit(1, 0, "call", at + number(chance, 90), latency, peer) });
     }
     let (service, instance) = (pick(chance, &SERVICES), pick(chance, &INSTANCES));
     segment(service, instance, &format!("t{}", n % 7), &format!("s{n}"), spans)

@@ -84,10 +84,8 @@ async fn an_address_is_resolved_within_3_s_of_the_servers_span_on_every_node() {
     let rig = rig(Faults { reads: 200, delay: Duration::from_millis(50), ..Faults::default() });
     let (one, other) = (Node::start(&rig.around, 1, 1), Node::start(&rig.around, 2, 1));
     let readers = [&one, &other].map(|node| {
-        tokio::spawn(
-            alias::Reader::new(rig.around.store.clone(), node.aliases.clone())
-                .run(storage::Config::default().look_interval(), std::future::pending()),
-        )
+        let reader = alias::Reader::new(rig.around.store.clone(), node.aliases.clone());
+        tokio::spawn(reader.run(Duration::from_millis(300), std::future::pending()))
     });
     for n in 0..20 {
         sleep(Duration::from_millis(530)).await;

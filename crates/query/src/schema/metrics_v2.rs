@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use crate::{
     Error,
     app::{app, given},
-    metrics_by_name,
+    metrics_by_name, statements,
 };
 
 use super::common::{Duration, Entity, IntValues, Long, Order, Scope};
@@ -90,9 +90,13 @@ impl MetricsV2Query {
     }
 
     /// Sampled records ranked by a metric.
-    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
-    async fn read_sampled_records(&self, condition: TopNCondition, duration: Duration) -> Vec<SelectedRecord> {
-        Vec::new()
+    async fn read_sampled_records(
+        &self,
+        ctx: &Context<'_>,
+        condition: TopNCondition,
+        duration: Duration,
+    ) -> Result<Vec<SelectedRecord>> {
+        statements::sampled(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)
     }
 }
 

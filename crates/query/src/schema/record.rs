@@ -1,8 +1,8 @@
 //! Sampled records.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use crate::{Error, app::app, statements};
 
 use super::common::{Duration, Entity, Order};
 
@@ -13,8 +13,13 @@ pub struct RecordQuery;
 #[Object]
 impl RecordQuery {
     /// Sampled records of an entity ranked by a metric.
-    async fn read_records(&self, condition: RecordCondition, duration: Duration) -> Vec<Record> {
-        Vec::new()
+    async fn read_records(
+        &self,
+        ctx: &Context<'_>,
+        condition: RecordCondition,
+        duration: Duration,
+    ) -> Result<Vec<Record>> {
+        statements::records(app(ctx), &condition, &duration).await.map_err(Error::into_graphql)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sampled records of a service, the oldest form.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use crate::{Error, app::app, statements};
 
 use super::common::{Duration, Long, Order};
 
@@ -13,8 +13,8 @@ pub struct TopnQuery;
 #[Object]
 impl TopnQuery {
     /// Sampled records ranked by a metric.
-    async fn get_top_n_records(&self, condition: TopNRecordsCondition) -> Vec<TopNRecord> {
-        Vec::new()
+    async fn get_top_n_records(&self, ctx: &Context<'_>, condition: TopNRecordsCondition) -> Result<Vec<TopNRecord>> {
+        statements::of_service(app(ctx), &condition).await.map_err(Error::into_graphql)
     }
 }
 

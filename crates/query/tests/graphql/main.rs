@@ -6,6 +6,7 @@ mod http;
 mod metadata;
 mod metrics;
 mod signals;
+mod statements;
 mod templates;
 mod topology;
 mod traces;

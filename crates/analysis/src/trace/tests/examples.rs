@@ -1,4 +1,4 @@
-//! Worked examples E1 to E6 of `analysis.md` section 8: what segments become. Virtual services are another issue's.
+//! Worked examples E1 to E6 of `analysis.md` section 8: what segments become.
 
 use expect_test::{Expect, expect};
 use model::segment::{Segment, Span, SpanKind::*, SpanLayer::*, SpanRef};
@@ -86,7 +86,8 @@ fn e2_a_database_call() {
     check(
         Bench::new().segment(segment("A1", "A", "a1", vec![exit, entry])),
         expect![[r#"
-        202401151201 Service QQ==.1: layers=GENERAL service_apdex=10000 service_cpm=1 service_percentile=all:300 service_resp_time=300 service_sla=10000
+        202401151201 Service QQ==.1: layers=GENERAL top_n_service_database_statement=[250 A1-1 "select 1" t-1 @60010] service_apdex=10000 service_cpm=1 service_percentile=all:300 service_resp_time=300 service_sla=10000
+        202401151201 Service bXlzcWw6MzMwNg==.0: top_n_database_statement=[250 A1-1 "select 1" t-1 @60010] database_access_cpm=1 database_access_percentile=all:250 database_access_resp_time=250 database_access_sla=10000
         202401151201 ServiceInstance QQ==.1_YTE=: service_instance_cpm=1 service_instance_resp_time=300 service_instance_sla=10000
         202401151201 Endpoint QQ==.1_L2E=: layers=GENERAL endpoint_cpm=1 endpoint_percentile=all:300 endpoint_resp_time=300 endpoint_sla=10000
         202401151201 ServiceRelation QQ==.1-bXlzcWw6MzMwNg==.0: client=[33] service_relation_client_call_sla=10000 service_relation_client_cpm=1 service_relation_client_percentile=all:250 service_relation_client_resp_time=250
@@ -96,6 +97,7 @@ fn e2_a_database_call() {
         202401151201 EndpointRelation VXNlcg==.0-VXNlcg==-QQ==.1-L2E=: server=[1] endpoint_relation_cpm=1 endpoint_relation_percentile=all:300 endpoint_relation_resp_time=300 endpoint_relation_sla=10000
         20240115 Tag TRACE|db.type: values=["sql"]
         life Service QQ==.1: first_seen=202401151201 last_ping=202401151201 layers=GENERAL
+        life Service bXlzcWw6MzMwNg==.0: first_seen=202401151201 last_ping=202401151201 layers=VIRTUAL_DATABASE
         life ServiceInstance QQ==.1_YTE=: first_seen=202401151201 last_ping=202401151201
         life Endpoint QQ==.1_L2E=: first_seen=202401151201 last_ping=202401151201
         segment A1 @60000 trace_id=t-1 service=QQ==.1 instance=QQ==.1_YTE= endpoint=QQ==.1_L2E= latency=300 is_error=false tags=[db.type=sql]
@@ -104,7 +106,7 @@ fn e2_a_database_call() {
 }
 
 #[test]
-fn e3_producer_and_consumer_without_the_virtual_broker() {
+fn e3_a_producer_and_a_consumer() {
     let exit = Span {
         peer: "kafka:9092".into(),
         tags: tags(&[("mq.broker", "kafka:9092"), ("mq.topic", "orders")]),
@@ -127,10 +129,12 @@ fn e3_producer_and_consumer_without_the_virtual_broker() {
         expect![[r#"
         202401151202 Service Qw==.1: layers=GENERAL service_apdex=10000 service_cpm=1 service_mq_consume_count=1 service_mq_consume_latency=35 service_percentile=all:30 service_resp_time=30 service_sla=10000
         202401151202 Service UA==.1: layers=GENERAL service_apdex=10000 service_cpm=1 service_percentile=all:20 service_resp_time=20 service_sla=10000
+        202401151202 Service a2Fma2E6OTA5Mg==.0: mq_service_consume_cpm=1 mq_service_consume_latency=35 mq_service_consume_percentile=all:30 mq_service_consume_sla=10000 mq_service_produce_cpm=1 mq_service_produce_sla=10000
         202401151202 ServiceInstance Qw==.1_YzE=: service_instance_cpm=1 service_instance_resp_time=30 service_instance_sla=10000
         202401151202 ServiceInstance UA==.1_cDE=: service_instance_cpm=1 service_instance_resp_time=20 service_instance_sla=10000
         202401151202 Endpoint Qw==.1_S2Fma2Evb3JkZXJzL0NvbnN1bWVyL2cx: layers=GENERAL endpoint_cpm=1 endpoint_mq_consume_latency=35 endpoint_percentile=all:30 endpoint_resp_time=30 endpoint_sla=10000
         202401151202 Endpoint UA==.1_UE9TVDovb3JkZXI=: layers=GENERAL endpoint_cpm=1 endpoint_percentile=all:20 endpoint_resp_time=20 endpoint_sla=10000
+        202401151202 Endpoint a2Fma2E6OTA5Mg==.0_b3JkZXJz: mq_endpoint_consume_cpm=1 mq_endpoint_consume_latency=35 mq_endpoint_consume_percentile=all:30 mq_endpoint_consume_sla=10000 mq_endpoint_produce_cpm=1 mq_endpoint_produce_sla=10000
         202401151202 ServiceRelation UA==.1-a2Fma2E6OTA5Mg==.0: client=[40] service_relation_client_call_sla=10000 service_relation_client_cpm=1 service_relation_client_percentile=all:0 service_relation_client_resp_time=4
         202401151202 ServiceRelation VXNlcg==.0-UA==.1: server=[14] service_relation_server_call_sla=10000 service_relation_server_cpm=1 service_relation_server_percentile=all:20 service_relation_server_resp_time=20
         202401151202 ServiceRelation a2Fma2E6OTA5Mg==.0-Qw==.1: server=[41] service_relation_server_call_sla=10000 service_relation_server_cpm=1 service_relation_server_percentile=all:30 service_relation_server_resp_time=30
@@ -143,10 +147,12 @@ fn e3_producer_and_consumer_without_the_virtual_broker() {
         20240115 Tag TRACE|mq.topic: values=["orders"]
         life Service Qw==.1: first_seen=202401151202 last_ping=202401151202 layers=GENERAL
         life Service UA==.1: first_seen=202401151202 last_ping=202401151202 layers=GENERAL
+        life Service a2Fma2E6OTA5Mg==.0: first_seen=202401151202 last_ping=202401151202 layers=VIRTUAL_MQ
         life ServiceInstance Qw==.1_YzE=: first_seen=202401151202 last_ping=202401151202
         life ServiceInstance UA==.1_cDE=: first_seen=202401151202 last_ping=202401151202
         life Endpoint Qw==.1_S2Fma2Evb3JkZXJzL0NvbnN1bWVyL2cx: first_seen=202401151202 last_ping=202401151202
         life Endpoint UA==.1_UE9TVDovb3JkZXI=: first_seen=202401151202 last_ping=202401151202
+        life Endpoint a2Fma2E6OTA5Mg==.0_b3JkZXJz: first_seen=202401151202 last_ping=202401151202
         segment P1 @120000 trace_id=t-1 service=UA==.1 instance=UA==.1_cDE= endpoint=UA==.1_UE9TVDovb3JkZXI= latency=20 is_error=false tags=[mq.broker=kafka:9092 mq.topic=orders]
         segment C1 @120044 trace_id=t-1 service=Qw==.1 instance=Qw==.1_YzE= endpoint=Qw==.1_S2Fma2Evb3JkZXJzL0NvbnN1bWVyL2cx latency=30 is_error=false tags=[mq.topic=orders]
     "#]],
@@ -163,9 +169,11 @@ fn e3_a_consumer_without_references() {
     let bench = Bench::new().segment(segment("C1", "C", "c1", vec![consume]));
     expect![[r#"
         202401151202 Service Qw==.1: layers=GENERAL service_apdex=10000 service_cpm=1 service_mq_consume_count=1 service_percentile=all:30 service_resp_time=30 service_sla=10000
+        202401151202 Service a2Fma2E6OTA5Mg==.0: mq_service_consume_cpm=1 mq_service_consume_latency=0 mq_service_consume_percentile=all:0 mq_service_consume_sla=10000
         202401151202 ServiceRelation a2Fma2E6OTA5Mg==.0-Qw==.1: server=[41] service_relation_server_call_sla=10000 service_relation_server_cpm=1 service_relation_server_percentile=all:30 service_relation_server_resp_time=30
         202401151202 ServiceInstanceRelation a2Fma2E6OTA5Mg==.0_a2Fma2E6OTA5Mg==-Qw==.1_YzE=: server=[41] service_instance_relation_server_call_sla=10000 service_instance_relation_server_cpm=1 service_instance_relation_server_percentile=all:30 service_instance_relation_server_resp_time=30
         life Service Qw==.1: first_seen=202401151202 last_ping=202401151202 layers=GENERAL
+        life Service a2Fma2E6OTA5Mg==.0: first_seen=202401151202 last_ping=202401151202 layers=VIRTUAL_MQ
     "#]].assert_eq(&bench.show_only(&["Relation", " Service ", "Address"]));
 }
 
@@ -188,6 +196,7 @@ fn e4_work_in_another_thread_and_a_cache_write() {
         Bench::new().segment(a1).segment(a2),
         expect![[r#"
         202401151203 Service QQ==.1: layers=GENERAL service_apdex=10000 service_cpm=1 service_percentile=all:30 service_resp_time=30 service_sla=10000
+        202401151203 Service cmVkaXM6NjM3OQ==.0: top_n_cache_write_command=[15 A2-1 "set k1" t-1 @180015] cache_access_cpm=1 cache_access_percentile=all:10 cache_access_resp_time=15 cache_access_sla=10000 cache_write_cpm=1 cache_write_percentile=all:10 cache_write_resp_time=15 cache_write_sla=10000
         202401151203 ServiceInstance QQ==.1_YTE=: service_instance_cpm=1 service_instance_resp_time=30 service_instance_sla=10000
         202401151203 Endpoint QQ==.1_L29yZGVy: layers=GENERAL endpoint_cpm=1 endpoint_percentile=all:30 endpoint_resp_time=30 endpoint_sla=10000
         202401151203 Endpoint QQ==.1_QXN5bmMvZXhlY3V0ZQ==: layers=GENERAL endpoint_cpm=1 endpoint_percentile=all:80 endpoint_resp_time=80 endpoint_sla=10000
@@ -198,6 +207,7 @@ fn e4_work_in_another_thread_and_a_cache_write() {
         202401151203 EndpointRelation QQ==.1-L29yZGVy-QQ==.1-QXN5bmMvZXhlY3V0ZQ==: server=[65] endpoint_relation_cpm=1 endpoint_relation_percentile=all:80 endpoint_relation_resp_time=80 endpoint_relation_sla=10000
         202401151203 EndpointRelation VXNlcg==.0-VXNlcg==-QQ==.1-L29yZGVy: server=[1] endpoint_relation_cpm=1 endpoint_relation_percentile=all:30 endpoint_relation_resp_time=30 endpoint_relation_sla=10000
         life Service QQ==.1: first_seen=202401151203 last_ping=202401151203 layers=GENERAL
+        life Service cmVkaXM6NjM3OQ==.0: first_seen=202401151203 last_ping=202401151203 layers=VIRTUAL_CACHE
         life ServiceInstance QQ==.1_YTE=: first_seen=202401151203 last_ping=202401151203
         life Endpoint QQ==.1_L29yZGVy: first_seen=202401151203 last_ping=202401151203
         life Endpoint QQ==.1_QXN5bmMvZXhlY3V0ZQ==: first_seen=202401151203 last_ping=202401151203

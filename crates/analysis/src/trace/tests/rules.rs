@@ -397,7 +397,8 @@ fn user_written_rules_read_the_tags_of_the_call() {
         Bench::new().segment(segment("S", "A", "a1", vec![consume])).show_only(&["Service QQ==.1: layers", "pieces"])
     };
     assert!(transmission("35").contains("service_mq_consume_latency=35"));
-    // Where the reference would lose the segment, only the unreadable piece is left out: of the service and of the endpoint.
+    // Where the reference would lose the segment, only the unreadable piece is left out: of the service, of the endpoint and
+    // of the broker.
     let broken = transmission("soon");
-    assert!(!broken.contains("consume_latency") && broken.contains("pieces refused bad_piece: 2"), "{broken}");
+    assert!(!broken.contains("consume_latency") && broken.contains("pieces refused bad_piece: 3"), "{broken}");
 }
