@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oal::Program;
+use crate::prices::Prices;
 use crate::rollup::Limits;
 pub use crate::slow::Slow;
 use crate::slow::Thresholds;
@@ -168,6 +169,7 @@ pub struct Settings {
     pub(crate) slow_cache_read: Thresholds,
     pub(crate) slow_cache_write: Thresholds,
     pub(crate) max_statement_units: usize,
+    pub(crate) prices: Prices,
     pub(crate) zone: Zone,
     past_ms: i64,
 }
@@ -200,9 +202,17 @@ impl Settings {
             slow_cache_read: Thresholds::new(&config.slow.cache_read_ms),
             slow_cache_write: Thresholds::new(&config.slow.cache_write_ms),
             max_statement_units: usize::try_from(config.slow.max_statement_chars).unwrap_or(usize::MAX),
+            prices: Prices::default(),
             zone,
             past_ms: i64::from(retention_days.max(1)) * DAY_MS,
         }
+    }
+
+    /// With the providers and prices of language models. Without them every provider that is not named is `unknown`, and
+    /// nothing costs anything.
+    #[must_use]
+    pub fn with_prices(self, prices: Prices) -> Self {
+        Settings { prices, ..self }
     }
 
     /// T of a service in milliseconds, by its name as it enters ids.

@@ -39,6 +39,8 @@ fn tag() -> impl Strategy<Value = Tag> {
         "cache.key",
         "mq.topic",
         "mq.queue",
+        "gen_ai.response.model",
+        "gen_ai.usage.input_tokens",
     ]);
     let value = prop_oneof![
         name(),

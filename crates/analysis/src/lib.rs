@@ -13,6 +13,7 @@ mod log;
 mod management;
 pub mod naming;
 pub mod oal;
+pub mod prices;
 pub mod rollup;
 mod slow;
 mod source;

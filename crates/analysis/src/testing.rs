@@ -87,6 +87,7 @@ impl Bench {
         let rules = oal::read([
             ("core.oal", include_str!("../../../config/oal/core.oal")),
             ("java-agent.oal", include_str!("../../../config/oal/java-agent.oal")),
+            ("virtual-gen-ai.oal", include_str!("../../../config/oal/virtual-gen-ai.oal")),
         ]);
         let metrics = numbered(&rules.unwrap()).unwrap();
         let context = Context {

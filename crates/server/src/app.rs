@@ -11,6 +11,7 @@ use std::time::Duration;
 use analysis::context::{Context, Serial, Settings};
 use analysis::delta::Delta;
 use analysis::oal::{self, Program, Rules};
+use analysis::prices::{PriceFile, Prices};
 use analysis::worker::{self, Worker};
 use analysis::{alias, catalogue, rollup};
 use anyhow::{Context as _, anyhow};
@@ -45,6 +46,7 @@ const RETENTION: Duration = Duration::from_secs(600);
 pub struct Files {
     rules: Rules,
     components: Components,
+    prices: Prices,
 }
 
 impl Files {
@@ -57,7 +59,9 @@ impl Files {
             serde_saphyr::from_str(&assets::components(dir)?).context("component-libraries.yml")?;
         let components = Components::new(components)
             .map_err(|problems| anyhow!("component-libraries.yml: {}", problems.join("\n  ")))?;
-        Ok(Files { rules, components })
+        let prices: PriceFile = serde_saphyr::from_str(&assets::prices(dir)?).context("gen-ai-config.yml")?;
+        let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
+        Ok(Files { rules, components, prices })
     }
 }
 
@@ -105,7 +109,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     tasks.core("writer", writer.run(give_up));
     let workers = workers(shared.config.server.workers);
     let to_rollup = roll_up(&shared, &mut tasks, workers, &write);
-    let queues = work(&shared, &mut tasks, workers, metrics.program, to_rollup, &write);
+    let queues = work(&shared, &mut tasks, workers, (metrics.program, files.prices), to_rollup, &write);
     drop(write);
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
     let nodes = look_after(&shared, &mut tasks, ports).await;
@@ -152,15 +156,16 @@ fn work(
     shared: &Shared,
     tasks: &mut Tasks,
     workers: usize,
-    program: Arc<Program>,
+    (program, prices): (Arc<Program>, Prices),
     (deltas, flush_near): (mpsc::Sender<Delta>, watch::Receiver<()>),
     write: &WriterHandle,
 ) -> Vec<mpsc::Sender<Envelope>> {
     let config = &shared.config;
+    let settings = Settings::new(&config.analysis, shared.zone.clone(), config.storage.metrics_days);
     let context = Context {
         program,
         aliases: shared.aliases.load(),
-        settings: Arc::new(Settings::new(&config.analysis, shared.zone.clone(), config.storage.metrics_days)),
+        settings: Arc::new(settings.with_prices(prices)),
         serial: Arc::new(Serial::new(random())),
     };
     let mut queues = Vec::with_capacity(workers);

@@ -5,12 +5,15 @@ use std::path::Path;
 use anyhow::Context as _;
 
 /// The shipped metric definitions by file name.
-const OAL: [(&str, &str); 3] = [
+const OAL: [(&str, &str); 4] = [
     ("core.oal", include_str!("../../../config/oal/core.oal")),
     ("dotnet-agent.oal", include_str!("../../../config/oal/dotnet-agent.oal")),
     ("java-agent.oal", include_str!("../../../config/oal/java-agent.oal")),
+    ("virtual-gen-ai.oal", include_str!("../../../config/oal/virtual-gen-ai.oal")),
 ];
 const COMPONENTS: (&str, &str) = ("component-libraries.yml", include_str!("../../../config/component-libraries.yml"));
+
+const PRICES: (&str, &str) = ("gen-ai-config.yml", include_str!("../../../config/gen-ai-config.yml"));
 
 /// Metric definitions by file name, in the order of the names. A folder `oal` in the operator's folder adds its `*.oal` files and
 /// replaces those of the same name.
@@ -32,7 +35,15 @@ pub fn oal(dir: Option<&Path>) -> anyhow::Result<Vec<(String, String)>> {
 
 /// The component library.
 pub fn components(dir: Option<&Path>) -> anyhow::Result<String> {
-    let (name, shipped) = COMPONENTS;
+    one(dir, COMPONENTS)
+}
+
+/// The providers and prices of language models.
+pub fn prices(dir: Option<&Path>) -> anyhow::Result<String> {
+    one(dir, PRICES)
+}
+
+fn one(dir: Option<&Path>, (name, shipped): (&str, &str)) -> anyhow::Result<String> {
     match dir.map(|d| d.join(name)).filter(|p| p.is_file()) {
         None => Ok(shipped.to_owned()),
         Some(path) => std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display())),

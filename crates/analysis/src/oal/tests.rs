@@ -13,7 +13,10 @@ fn the_shipped_metrics_are_these() {
     let core = include_str!("../../../../config/oal/core.oal");
     let java = include_str!("../../../../config/oal/java-agent.oal");
     let dotnet = include_str!("../../../../config/oal/dotnet-agent.oal");
-    let rules = read([("core.oal", core), ("java-agent.oal", java), ("dotnet-agent.oal", dotnet)]).unwrap();
+    let gen_ai = include_str!("../../../../config/oal/virtual-gen-ai.oal");
+    let files =
+        [("core.oal", core), ("java-agent.oal", java), ("dotnet-agent.oal", dotnet), ("virtual-gen-ai.oal", gen_ai)];
+    let rules = read(files).unwrap();
     let mut lines: Vec<_> = rules
         .iter()
         .map(|r| {

@@ -9,6 +9,7 @@ mod caller;
 mod database;
 mod entry;
 mod exit;
+mod gen_ai;
 mod logic;
 mod mq;
 mod record;
@@ -81,7 +82,8 @@ pub(crate) fn derive(segment: &Segment, out: &mut Out<'_>) {
             SpanLayer::Database => database::derive(&own, segment, span, minute, out),
             SpanLayer::Cache => cache::derive(segment, span, minute, out),
             SpanLayer::Mq => mq::derive(span, minute, out),
-            _ => {}
+            SpanLayer::GenAi => gen_ai::derive(span, minute, out),
+            SpanLayer::Unknown | SpanLayer::RpcFramework | SpanLayer::Http | SpanLayer::Faas => {}
         }
     }
     out.refuse_pieces(Reason::TimeOutOfRange, out_of_range);

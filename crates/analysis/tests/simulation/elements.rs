@@ -11,13 +11,16 @@ const SERVICES: [&str; 3] = ["front", "pay", "stock"];
 const INSTANCES: [&str; 2] = ["i1", "i2"];
 const ENDPOINTS: [&str; 3] = ["/buy", "/pay", "/list"];
 const PEERS: [&str; 3] = ["pay:80", "db:3306", "stock:80"];
-/// Databases, caches and brokers: what a span says of its peer.
-const STATEMENTS: [&[(&str, &str)]; 5] = [
+const LAYERS_OF_PEERS: [SpanLayer; 5] =
+    [SpanLayer::Http, SpanLayer::Database, SpanLayer::Cache, SpanLayer::Mq, SpanLayer::GenAi];
+/// Databases, caches, brokers and models: what a span says of its peer.
+const STATEMENTS: [&[(&str, &str)]; 6] = [
     &[("db.type", "sql"), ("db.statement", "select * from orders")],
     &[("db.type", "mongodb"), ("db.statement", "find")],
     &[("cache.type", "redis"), ("cache.op", "read"), ("cache.cmd", "get"), ("cache.key", "k")],
     &[("cache.type", "redis"), ("cache.op", "write"), ("cache.cmd", "set"), ("cache.key", "k")],
     &[("mq.topic", "orders"), ("mq.queue", "q"), ("transmission.latency", "35")],
+    &[("gen_ai.response.model", "gpt-4o"), ("gen_ai.usage.input_tokens", "12")],
 ];
 const LAYERS: [&str; 3] = ["", "GENERAL", "no such layer"];
 
@@ -90,7 +93,7 @@ fn random_segment(chance: &mut Chance, n: usize, at: i64) -> Segment {
     };
     let mut spans = vec![first];
     if chance.per_mille(500) {
-        let layer = pick(chance, &[SpanLayer::Http, SpanLayer::Database, SpanLayer::Cache, SpanLayer::Mq]);
+        let layer = pick(chance, &LAYERS_OF_PEERS);
         let tags = tags(pick(chance, &STATEMENTS));
         let peer = pick(chance, &PEERS);
         let latency = number(chance, 900);

@@ -57,6 +57,7 @@ pub(crate) fn metrics() -> (Arc<Program>, Catalogue) {
     let files = [
         ("core.oal", include_str!("../../../../config/oal/core.oal")),
         ("java-agent.oal", include_str!("../../../../config/oal/java-agent.oal")),
+        ("virtual-gen-ai.oal", include_str!("../../../../config/oal/virtual-gen-ai.oal")),
     ];
     let rules = oal::read(files).expect("the shipped metrics are right");
     let number = |name: &str| {
