@@ -45,10 +45,11 @@ fn prepare(shell: &Shell) -> anyhow::Result<Vec<(&'static str, OsString)>> {
     // Everything in one go: building the server by itself would choose other features for shared dependencies, and
     // compile those twice.
     shell.cargo("build").args(["--workspace", "--locked", "--bins", "--tests", "--examples"]).run()?;
-    let binary =
-        Metadata::read(shell)?.target_directory.join("debug/skylark").with_extension(env::consts::EXE_EXTENSION);
-    // Suites that stop and kill OpenSearch start one of their own with this program.
-    let mut environment = vec![("SKYLARK_BIN", binary.into()), ("SKYLARK_XTASK", env::current_exe()?.into())];
+    let built = Metadata::read(shell)?.target_directory.join("debug");
+    let binary = |name: &str| built.join(name).with_extension(env::consts::EXE_EXTENSION).into();
+    // Suites that stop and kill OpenSearch start one of their own with this program: as it was just built, which may have replaced
+    // the file that runs.
+    let mut environment = vec![("SKYLARK_BIN", binary("skylark")), ("SKYLARK_XTASK", binary("xtask"))];
     environment.extend(fixtures::fetch(shell).into_iter().map(|(name, path)| (name, path.into())));
     Ok(environment)
 }
