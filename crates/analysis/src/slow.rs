@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use model::agg::Statement;
 use model::cell::CellId;
 use model::segment::{Segment, Span};
-use model::{Agg, Bucket, Scope, Step, UnixMillis};
+use model::{Agg, Bucket, ByteString, Scope, Step, UnixMillis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,22 +99,28 @@ impl Thresholds {
 /// Keeps the slow statement of a span in a cell of services' rows.
 pub(crate) fn note(
     (segment, span): (&Segment, &Span),
-    statement: &str,
+    text: &str,
     minute: Bucket,
     rows: &[(&str, CellId)],
     out: &mut Out<'_>,
 ) {
-    let text = naming::cut(statement, out.settings().max_statement_units);
+    let max_units = out.settings().max_statement_units;
     let latency = span.latency();
+    let mut shared: Option<Statement> = None;
     for &(service_id, cell) in rows {
         let cells = out.delta.cells(Scope::Service, Step::Minute, minute, service_id);
-        cells.open(cell, || Agg::Top(Vec::new())).add_statement(latency, || Statement {
-            latency,
-            id: format!("{}-{}", segment.segment_id, span.id),
-            statement: text.to_owned(),
-            trace_id: segment.trace_id.to_string(),
-            at: UnixMillis(span.start),
-        });
+        let top = cells.open(cell, || Agg::Top(Vec::new()));
+        if top.takes_statement(latency) {
+            let statement = shared.get_or_insert_with(|| Statement {
+                latency,
+                id: format!("{}-{}", segment.segment_id, span.id).into(),
+                // Copied, since a slice would keep the bytes of the whole segment.
+                statement: ByteString::from(naming::cut(text, max_units).to_owned()),
+                trace_id: ByteString::from(segment.trace_id.to_string()),
+                at: UnixMillis(span.start),
+            });
+            top.add_statement(statement);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::buckets::Buckets;
@@ -29,11 +30,11 @@ pub struct Statement {
     /// How long it took, in milliseconds.
     pub latency: i64,
     /// Unique: segment id and span id.
-    pub id: String,
-    /// The text.
-    pub statement: String,
+    pub id: ByteString,
+    /// The text. Shared by all rows that keep it: of the minute, the hour and the day, of both ends.
+    pub statement: ByteString,
     /// The trace in which it ran.
-    pub trace_id: String,
+    pub trace_id: ByteString,
     /// When it began.
     pub at: UnixMillis,
 }
@@ -192,13 +193,19 @@ impl Agg {
     }
 
     /// Adds a statement to the slowest. Of any other aggregate nothing changes.
-    pub fn add_statement(&mut self, latency: i64, statement: impl FnOnce() -> Statement) {
+    pub fn add_statement(&mut self, statement: &Statement) {
         let Agg::Top(top) = self else { return };
-        // Most statements of a busy minute are not among the slowest: of those nothing is copied.
-        if top.len() == MAX_STATEMENTS && top.last().is_some_and(|least| latency < least.latency) {
-            return;
+        let at = top.partition_point(|known| known > statement);
+        if at < MAX_STATEMENTS && top.get(at) != Some(statement) {
+            top.insert(at, statement.clone());
+            top.truncate(MAX_STATEMENTS);
         }
-        merge_top(top, &[statement()]);
+    }
+
+    /// Whether a statement that took so long may be among the slowest: most of a busy minute are not, and need no copy.
+    pub fn takes_statement(&self, latency: i64) -> bool {
+        let Agg::Top(top) = self else { return false };
+        top.len() < MAX_STATEMENTS || top.last().is_some_and(|least| latency >= least.latency)
     }
 
     /// A set with one number in it.
@@ -328,9 +335,9 @@ mod tests {
             prop::collection::vec((0i64..9, 0u8..99), 0..40).prop_map(|v| {
                 let statement = |(latency, id): (i64, u8)| Statement {
                     latency,
-                    id: id.to_string(),
-                    statement: String::new(),
-                    trace_id: String::new(),
+                    id: id.to_string().into(),
+                    statement: ByteString::new(),
+                    trace_id: ByteString::new(),
                     at: UnixMillis(0),
                 };
                 let mut top = Vec::new();
@@ -362,6 +369,27 @@ mod tests {
             prop_assert_eq!(merged(&a, &b), merged(&b, &a));
             prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
         }
+    }
+
+    #[test]
+    fn a_statement_is_added_as_it_is_merged() {
+        let statement = |latency: i64| Statement {
+            latency,
+            id: format!("s{}", latency % 7).into(),
+            statement: ByteString::new(),
+            trace_id: ByteString::new(),
+            at: UnixMillis(latency),
+        };
+        let (mut added, mut merged) = (Agg::Top(Vec::new()), Agg::Top(Vec::new()));
+        for latency in (0..90).chain(30..100).map(|i| i * 37 % 61) {
+            let before = added.clone();
+            let takes = added.takes_statement(latency);
+            added.add_statement(&statement(latency));
+            merged.merge(&Agg::Top(vec![statement(latency)]));
+            assert_eq!(added, merged);
+            assert!(takes || added == before);
+        }
+        assert!(!added.takes_statement(0) && added.takes_statement(60));
     }
 
     #[test]

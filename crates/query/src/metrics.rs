@@ -95,9 +95,9 @@ async fn load_statements(
     let found = statements::ranked(app, cell, whose, ranking(top_n), n, range).await?;
     #[expect(clippy::cast_precision_loss, reason = "milliseconds, of 32 bits")]
     let record = |statement: Statement| RankedRecord {
-        id: statement.statement,
+        id: statement.statement.to_string(),
         value: statement.latency as f64,
-        trace_id: statement.trace_id,
+        trace_id: statement.trace_id.to_string(),
     };
     Ok(Loaded::RecordList(found.into_iter().map(record).collect()))
 }

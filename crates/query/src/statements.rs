@@ -131,9 +131,9 @@ pub(crate) async fn records(app: &App, condition: &RecordCondition, duration: &D
     let whose = Whose::of_entity(&condition.parent_entity);
     let found = asked(app, &condition.name, whose, condition.order, condition.top_n, duration).await?;
     let record = |statement: Statement| Record {
-        id: statement.trace_id.clone().into(),
-        name: statement.statement,
-        ref_id: Some(statement.trace_id.into()),
+        id: statement.trace_id.to_string().into(),
+        name: statement.statement.to_string(),
+        ref_id: Some(statement.trace_id.to_string().into()),
         value: Some(statement.latency.to_string()),
     };
     Ok(found.into_iter().map(record).collect())
@@ -151,9 +151,9 @@ pub(crate) async fn sampled(
     let whose = Whose::of(condition.parent_service.as_deref(), condition.normal);
     let found = asked(app, &condition.name, whose, condition.order, condition.top_n, duration).await?;
     let record = |statement: Statement| SelectedRecord {
-        id: statement.trace_id.clone().into(),
-        name: statement.statement,
-        ref_id: Some(statement.trace_id.into()),
+        id: statement.trace_id.to_string().into(),
+        name: statement.statement.to_string(),
+        ref_id: Some(statement.trace_id.to_string().into()),
         value: Some(statement.latency.to_string()),
     };
     Ok(found.into_iter().map(record).collect())
@@ -170,8 +170,8 @@ pub(crate) async fn of_service(app: &App, condition: &TopNRecordsCondition) -> R
     let found = asked(app, name, whose, condition.order, condition.top_n, &condition.duration).await?;
     let record = |statement: Statement| TopNRecord {
         latency: Long(statement.latency),
-        statement: Some(statement.statement),
-        trace_id: Some(statement.trace_id),
+        statement: Some(statement.statement.to_string()),
+        trace_id: Some(statement.trace_id.to_string()),
     };
     Ok(found.into_iter().map(record).collect())
 }

@@ -346,7 +346,7 @@ fn buckets(r: &mut Reader<'_>, n: usize) -> Result<Buckets, Malformed> {
 
 fn statement(r: &mut Reader<'_>) -> Result<Statement, Malformed> {
     let (latency, at) = (r.signed()?, UnixMillis(r.signed()?));
-    let (id, statement, trace_id) = (r.text()?.to_owned(), r.text()?.to_owned(), r.text()?.to_owned());
+    let (id, statement, trace_id) = (r.text()?.into(), r.text()?.into(), r.text()?.into());
     Ok(Statement { latency, id, statement, trace_id, at })
 }
 
@@ -360,7 +360,9 @@ mod tests {
         let text = "\\PC{0,12}";
         let at = any::<i64>().prop_map(UnixMillis);
         let statement = (any::<i64>(), text, text, text, at.clone())
-            .prop_map(|(latency, id, statement, trace_id, at)| Statement { latency, id, statement, trace_id, at });
+            .prop_map(|(latency, id, statement, trace_id, at)| {
+                Statement { latency, id: id.into(), statement: statement.into(), trace_id: trace_id.into(), at }
+            });
         let counts = || prop::collection::vec((any::<i32>(), any::<u64>()), 0..2 * NARROW_KEYS);
         prop_oneof![
             any::<u64>().prop_map(Agg::Count),

@@ -10,9 +10,9 @@ use crate::world::{MINUTE, NOW, World};
 fn statement(latency: i64, at: i64, text: &str) -> Statement {
     Statement {
         latency,
-        id: format!("s{latency}-1"),
-        statement: text.to_owned(),
-        trace_id: format!("t{latency}"),
+        id: format!("s{latency}-1").into(),
+        statement: text.into(),
+        trace_id: format!("t{latency}").into(),
         at: UnixMillis(NOW + at),
     }
 }

@@ -258,9 +258,9 @@ pub(super) async fn scan_of_changes_answers_whole_entities(store: SharedStore) {
 pub(super) async fn every_kind_of_memory_comes_back_as_it_was(store: SharedStore) {
     let statement = Statement {
         latency: i64::MAX,
-        id: "s-0".to_owned(),
-        statement: "SELECT '✓'".to_owned(),
-        trace_id: "t".to_owned(),
+        id: "s-0".into(),
+        statement: "SELECT '✓'".into(),
+        trace_id: "t".into(),
         at: UnixMillis(-1),
     };
     let buckets: Buckets = [(i32::MIN, 1), (0, u64::MAX), (7, 2)].into_iter().collect();
