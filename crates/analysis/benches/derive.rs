@@ -88,6 +88,26 @@ fn segment(n: u64) -> Telemetry {
     }))
 }
 
+/// The same with a call to another service instead of a database.
+fn calling(n: u64) -> Telemetry {
+    let mut element = segment(n);
+    if let Telemetry::Segment(segment) = &mut element {
+        let exit = &mut segment.spans[0];
+        exit.layer = SpanLayer::Http;
+        exit.tags = vec![tag("url", "http://stock.shop.svc/items"), tag("http.method", "GET")];
+    }
+    element
+}
+
+/// The same with a statement that took longer than it may.
+fn slow(n: u64) -> Telemetry {
+    let mut element = segment(n);
+    if let Telemetry::Segment(segment) = &mut element {
+        segment.spans[0].end += 1_000;
+    }
+    element
+}
+
 fn jvm(_: u64) -> Telemetry {
     Telemetry::Jvm(Box::new(Jvm {
         service: "orders".into(),
@@ -122,6 +142,16 @@ fn warm(bencher: Bencher<'_, '_>, element: fn(u64) -> Telemetry) {
 #[divan::bench(sample_size = 1_000)]
 fn segment_of_two_spans(bencher: Bencher<'_, '_>) {
     warm(bencher, segment);
+}
+
+#[divan::bench(sample_size = 1_000)]
+fn segment_of_two_spans_and_no_database(bencher: Bencher<'_, '_>) {
+    warm(bencher, calling);
+}
+
+#[divan::bench(sample_size = 1_000)]
+fn segment_with_a_slow_statement(bencher: Bencher<'_, '_>) {
+    warm(bencher, slow);
 }
 
 #[divan::bench(sample_size = 1_000)]
