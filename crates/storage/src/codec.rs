@@ -359,9 +359,13 @@ mod tests {
     fn leaf() -> impl Strategy<Value = Agg> {
         let text = "\\PC{0,12}";
         let at = any::<i64>().prop_map(UnixMillis);
-        let statement = (any::<i64>(), text, text, text, at.clone())
-            .prop_map(|(latency, id, statement, trace_id, at)| {
-                Statement { latency, id: id.into(), statement: statement.into(), trace_id: trace_id.into(), at }
+        let statement =
+            (any::<i64>(), text, text, text, at.clone()).prop_map(|(latency, id, statement, trace_id, at)| Statement {
+                latency,
+                id: id.into(),
+                statement: statement.into(),
+                trace_id: trace_id.into(),
+                at,
             });
         let counts = || prop::collection::vec((any::<i32>(), any::<u64>()), 0..2 * NARROW_KEYS);
         prop_oneof![
