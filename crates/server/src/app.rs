@@ -3,7 +3,6 @@
 //! Stopping is the absence of senders: the listeners end and drop their routers, with them the ingest queues' senders; the workers
 //! drain and drop theirs, then the rollup, then the writer. See [`App::run`].
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,17 +25,16 @@ use storage::lease::{Lease, Tenure};
 use storage::nodes::{self, Nodes, Registry};
 use storage::writer::{WriterHandle, WriterStats};
 use storage::{Retention, SharedStore};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tower_http::compression::CompressionLayer;
 use tracing::{info, warn};
 
-use crate::config::{Config, ListenConfig};
+use crate::config::Config;
 use crate::lifecycle::Tasks;
+use crate::listeners::Listeners;
 use crate::live::{self, Address, Live, Ports};
 use crate::net::Places;
-use crate::tls::Tls;
-use crate::{admin, assets, net, scrape};
+use crate::{admin, assets, scrape};
 
 /// How often retention looks for what has expired.
 const RETENTION: Duration = Duration::from_secs(600);
@@ -351,64 +349,4 @@ async fn retention(
             Err(error) => warn!(%error, "retention failed, the next round tries again"),
         }
     }
-}
-
-/// The three listeners, bound and not yet served.
-struct Listeners {
-    grpc: (TcpListener, Option<Tls>),
-    http: (TcpListener, Option<Tls>),
-    telemetry: (TcpListener, Option<Tls>),
-    places: [(&'static str, Places); 3],
-}
-
-impl Listeners {
-    async fn bind(config: &Config) -> anyhow::Result<Listeners> {
-        Ok(Listeners {
-            grpc: bind("server.grpc", &config.server.grpc).await?,
-            http: bind("server.http", &config.server.http).await?,
-            telemetry: bind("server.telemetry", &config.server.telemetry).await?,
-            places: ["grpc", "http", "telemetry"].map(|name| (name, Places::new(config.server.max_connections))),
-        })
-    }
-
-    fn ports(&self) -> anyhow::Result<Ports> {
-        Ok(Ports { grpc: self.grpc.0.local_addr()?.port(), http: self.http.0.local_addr()?.port() })
-    }
-
-    fn addresses(&self) -> anyhow::Result<Vec<Address>> {
-        let url = |(listener, tls): &(TcpListener, Option<Tls>), scheme: &str, path: &str| -> anyhow::Result<String> {
-            let secure = if tls.is_some() { "s" } else { "" };
-            Ok(format!("{scheme}{secure}://{}{path}", shown(listener.local_addr()?)))
-        };
-        Ok(vec![
-            Address { what: "agents, gRPC", url: url(&self.grpc, "grpc", "")? },
-            Address { what: "agents, HTTP", url: url(&self.http, "http", "/v3")? },
-            Address { what: "queries, GraphQL", url: url(&self.http, "http", "/graphql")? },
-            Address { what: "status page", url: url(&self.http, "http", "/")? },
-            Address { what: "own telemetry", url: url(&self.telemetry, "http", "/metrics")? },
-        ])
-    }
-
-    fn serve(self, tasks: &mut Tasks, grpc: Router, http: Router, telemetry: Router) {
-        let parts = [(self.grpc, grpc), (self.http, http), (self.telemetry, telemetry)];
-        for (((listener, tls), router), (name, places)) in parts.into_iter().zip(self.places) {
-            if let Some(tls) = &tls {
-                tasks.background("certificates", tls.clone().watch(tasks.stop()));
-            }
-            tasks.edge(name, net::serve(listener, tls, router, places, tasks.stop()));
-        }
-    }
-}
-
-async fn bind(setting: &str, config: &ListenConfig) -> anyhow::Result<(TcpListener, Option<Tls>)> {
-    let tls = config.tls.as_ref().map(Tls::open).transpose().with_context(|| format!("{setting}.tls"))?;
-    let address = format!("{}:{}", config.host, config.port);
-    let listener =
-        TcpListener::bind(&address).await.with_context(|| format!("{setting}: cannot listen on {address}"))?;
-    Ok((listener, tls))
-}
-
-/// An address a person can use: a listener on all addresses is reached at localhost.
-fn shown(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }

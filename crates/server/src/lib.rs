@@ -8,6 +8,7 @@ pub mod assets;
 pub mod config;
 pub mod healthcheck;
 mod lifecycle;
+mod listeners;
 pub mod live;
 pub mod net;
 pub mod process;
