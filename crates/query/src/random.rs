@@ -1,15 +1,10 @@
-//! Random numbers for ids that nobody must guess or repeat. No secret depends on them.
+//! Random ids that nobody must guess or repeat. No secret depends on them.
 
-use std::hash::{BuildHasher, RandomState};
-
-/// 64 random bits: the standard library seeds each hasher from the system's randomness.
-pub(crate) fn bits() -> u64 {
-    RandomState::new().hash_one(0u8)
-}
+use storage::chance::random;
 
 /// A random UUID (version 4).
 pub(crate) fn uuid() -> String {
-    let bits = (u128::from(bits()) << 64) | u128::from(bits());
+    let bits = (u128::from(random()) << 64) | u128::from(random());
     let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     let part = |from: usize, to: usize| hex.get(from..to).expect("32 digits of ASCII");

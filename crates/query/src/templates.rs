@@ -263,7 +263,7 @@ async fn write(app: &App, id: &str, expected: Revision, stored: Stored) -> Resul
         kind: ItemKind::Template,
         id: id.to_owned(),
         revision: expected,
-        nonce: random::bits(),
+        nonce: storage::chance::random(),
         tombstone: false,
         updated: app.sources.clock.now(),
         body: serde_json::to_string(&stored).expect("a text and a flag are JSON"),

@@ -21,6 +21,7 @@ use model::telemetry::Envelope;
 use model::{Clock, Zone};
 use query::{ComponentFile, Components};
 use receiver::Ingest;
+use storage::chance::random;
 use storage::lease::{Lease, Tenure};
 use storage::nodes::{self, Nodes, Registry};
 use storage::writer::{WriterHandle, WriterStats};
@@ -318,12 +319,6 @@ fn workers(configured: usize) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     }
-}
-
-/// 64 bits from the system's randomness, by way of the standard library's hash seeds.
-fn random() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// Removes what has expired, for as long as the lease is held: once is enough for all nodes.

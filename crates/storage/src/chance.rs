@@ -1,5 +1,12 @@
 //! Chance that a seed repeats: for the jitter of retries and for what tests draw.
 
+use std::hash::{BuildHasher as _, RandomState};
+
+/// 64 bits that nobody else has, from the system's randomness by way of the standard library's hash seeds. Not for secrets.
+pub fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
 /// A source of chance: the same seed gives the same numbers on every machine, so a failing seed can be run again.
 ///
 /// SplitMix64, whose every seed is as good as any other. Not for secrets.

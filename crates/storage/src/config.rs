@@ -1,6 +1,5 @@
 //! What an operator may set about the store, and the one place that opens it.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::chance::random;
 use crate::embedded::{Embedded, Options};
 use crate::opensearch::{OpenSearch, Visible};
 use crate::{Retention, SharedStore, Store as _, StoreError, memory, opensearch};
@@ -142,8 +142,8 @@ pub async fn open(config: &Config, zone: &Zone, clock: &Clock) -> Result<SharedS
             Ok(Arc::new(store))
         }
         Backend::OpenSearch => {
-            let seed = RandomState::new().hash_one(0);
-            Ok(Arc::new(OpenSearch::open(&config.opensearch, Visible::Soon, zone, clock, seed).await?))
+            let opened = OpenSearch::open(&config.opensearch, Visible::Soon, zone, clock, random());
+            Ok(Arc::new(opened.await?))
         }
     }
 }

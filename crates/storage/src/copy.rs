@@ -5,7 +5,7 @@
 //! held is noted in the destination: an interrupted copy passes over units that still hold the same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use model::cell::CellId;
@@ -16,9 +16,9 @@ use model::{Bucket, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use crate::chance::random;
 use crate::{
-    Batch, Cursor, Entities, ItemQuery, MergedRow, Order, RecordOrder, RecordQuery, Retention, ScanQuery, SharedStore,
-    StoreError, Swapped,
+    Batch, Cursor, Entities, ItemQuery, MergedRow, RecordQuery, Retention, ScanQuery, SharedStore, StoreError, Swapped,
 };
 
 mod unit;
@@ -152,7 +152,7 @@ impl Copy {
         if let Some(item) = self.from.items(&query).await?.first() {
             return u64::from_str_radix(&item.body, 16).map_err(|_| damaged());
         }
-        let writer = std::hash::RandomState::new().build_hasher().finish();
+        let writer = random();
         let item = self.item(ItemKind::Meta, SOURCE, format!("{writer:016x}"), writer);
         self.from.swap_many(&[(item, Revision(0))]).await?;
         Ok(writer)
@@ -316,15 +316,8 @@ async fn records(
         Some(Position::Record(after)) => after,
         _ => After { time: from, skip: 0 },
     };
-    let query = RecordQuery {
-        kind,
-        time: Some((after.time, to)),
-        ids: Vec::new(),
-        conditions: Vec::new(),
-        order: RecordOrder::Time(Order::Asc),
-        offset: after.skip,
-        limit: PAGE,
-    };
+    let time = Some((after.time, to));
+    let query = RecordQuery { time, offset: after.skip, ..RecordQuery::oldest(kind, PAGE) };
     let records = store.records(&query).await?.records;
     let next = records.last().filter(|_| records.len() == PAGE).map(|last| {
         let of_last = records.iter().filter(|record| record.time == last.time).count();
@@ -365,7 +358,7 @@ impl Noted {
     ) -> Result<(), StoreError> {
         self.contents.insert(unit.name(), content);
         let body = serde_json::to_string(&self.contents).expect("texts and numbers are JSON");
-        let nonce = std::hash::RandomState::new().build_hasher().finish();
+        let nonce = random();
         let item = item(ItemKind::Meta, &self.id, body, nonce, now);
         match store.swap_many(&[(item, self.revision)]).await?.into_iter().next() {
             Some(Swapped::Done(revision)) => self.revision = revision,

@@ -10,6 +10,7 @@
 //! What is written is visible a second after it is answered. Retention removes whole indices. No scripts, so that every cluster
 //! can do it. Why it is laid out like this, and what was measured: `docs/adr`.
 
+mod answer;
 mod bulk;
 mod client;
 mod columns;

@@ -227,6 +227,14 @@ pub struct RecordQuery {
     pub limit: usize,
 }
 
+impl RecordQuery {
+    /// The first `limit` records of a kind, oldest first.
+    pub fn oldest(kind: RecordKind, limit: usize) -> Self {
+        let order = RecordOrder::Time(Order::Asc);
+        RecordQuery { kind, time: None, ids: Vec::new(), conditions: Vec::new(), order, offset: 0, limit }
+    }
+}
+
 /// A page of records.
 #[derive(Clone, Debug, Default)]
 pub struct RecordPage {

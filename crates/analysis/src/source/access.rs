@@ -1,5 +1,7 @@
 //! One use of what nobody reports from (a database, a cache, a broker, a language model), as its client saw it.
 
+use model::segment::Span;
+
 use super::{Datum, Field, name};
 
 /// What was done to a cache. The numbers are positions in the language's `VirtualCacheOperation`.
@@ -48,6 +50,21 @@ pub(crate) struct PeerAccess<'a> {
 }
 
 impl<'a> PeerAccess<'a> {
+    /// What every span says; the rest is absent.
+    pub(crate) fn of(service: &'a str, span: &Span) -> Self {
+        PeerAccess {
+            service,
+            endpoint: "",
+            instance: "",
+            latency: span.latency(),
+            ok: !span.is_error,
+            component: span.component,
+            operation: 0,
+            transmission_ms: 0,
+            usage: Usage::default(),
+        }
+    }
+
     pub(super) fn read(&self, field: &Field) -> Datum<'a> {
         Datum::Int(match field {
             Field::Status => return Datum::Bool(self.ok),

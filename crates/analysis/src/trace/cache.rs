@@ -5,7 +5,7 @@ use model::segment::{Segment, Span};
 use model::{Bucket, Scope, id, layer};
 
 use crate::derive::Out;
-use crate::source::{CacheOperation, PeerAccess, Source, SourceKind, Usage};
+use crate::source::{CacheOperation, PeerAccess, Source, SourceKind};
 use crate::{naming, slow};
 
 /// One access to a cache that says of which type it is. Like databases, whatever the span's kind.
@@ -26,17 +26,7 @@ pub(super) fn derive(segment: &Segment, span: &Span, minute: Bucket, out: &mut O
         Some("read") => CacheOperation::Read,
         _ => CacheOperation::Others,
     };
-    let access = PeerAccess {
-        service,
-        endpoint: "",
-        instance: "",
-        latency: span.latency(),
-        ok: !span.is_error,
-        component: span.component,
-        operation: operation as i64,
-        transmission_ms: 0,
-        usage: Usage::default(),
-    };
+    let access = PeerAccess { operation: operation as i64, ..PeerAccess::of(service, span) };
     out.service_seen(&service_id, layer::VIRTUAL_CACHE.ordinal, minute);
     out.observe((SourceKind::Cache, Scope::Service), (minute, &service_id), &Source::Access(&access), None);
     if let Some(cell) = slow_cell(operation, kind, span.latency(), out) {

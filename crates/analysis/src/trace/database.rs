@@ -5,24 +5,14 @@ use model::{Bucket, Scope, cell, id, layer};
 
 use super::Own;
 use crate::derive::Out;
-use crate::source::{PeerAccess, Source, SourceKind, Usage};
+use crate::source::{PeerAccess, Source, SourceKind};
 use crate::{naming, slow};
 
 /// One access to a database. The span may be of any kind, and may ask to be left out of the analysis: it counts all the same.
 pub(super) fn derive(own: &Own<'_>, segment: &Segment, span: &Span, minute: Bucket, out: &mut Out<'_>) {
     let service = naming::service(&span.peer);
     let service_id = id::service(service, layer::VIRTUAL_DATABASE.normal);
-    let access = PeerAccess {
-        service,
-        endpoint: "",
-        instance: "",
-        latency: span.latency(),
-        ok: !span.is_error,
-        component: span.component,
-        operation: 0,
-        transmission_ms: 0,
-        usage: Usage::default(),
-    };
+    let access = PeerAccess::of(service, span);
     out.service_seen(&service_id, layer::VIRTUAL_DATABASE.ordinal, minute);
     out.observe((SourceKind::Database, Scope::Service), (minute, &service_id), &Source::Access(&access), None);
 

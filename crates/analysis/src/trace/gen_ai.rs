@@ -28,18 +28,9 @@ pub(super) fn derive(span: &Span, minute: Bucket, out: &mut Out<'_>) {
         cost: prices.cost(model, input_tokens, output_tokens),
         first_token_ms: i64::from(number::<i32>(span, "gen_ai.server.time_to_first_token", out)),
     };
-    let access = PeerAccess {
-        service,
-        endpoint: "",
-        instance,
-        // 64 bits here, and nowhere else.
-        latency: span.end.wrapping_sub(span.start),
-        ok: !span.is_error,
-        component: span.component,
-        operation: 0,
-        transmission_ms: 0,
-        usage,
-    };
+    // 64 bits here, and nowhere else.
+    let latency = span.end.wrapping_sub(span.start);
+    let access = PeerAccess { instance, latency, usage, ..PeerAccess::of(service, span) };
     let source = Source::Access(&access);
     out.service_seen(&service_id, layer::VIRTUAL_GENAI.ordinal, minute);
     out.delta.life(Scope::ServiceInstance, &instance_id, minute);

@@ -7,7 +7,7 @@ use model::{Bucket, Scope, id, layer};
 
 use crate::derive::Out;
 use crate::naming;
-use crate::source::{MqOperation, PeerAccess, Source, SourceKind, Usage};
+use crate::source::{MqOperation, PeerAccess, Source, SourceKind};
 
 /// One message sent (an exit span) or one batch taken (an entry span). A consumer's broker is the address that the first of its
 /// producers used, whatever the others say, and the consumer's own peer only where there is none.
@@ -27,17 +27,8 @@ pub(super) fn derive(span: &Span, minute: Bucket, out: &mut Out<'_>) {
     let service_id = id::service(service, layer::VIRTUAL_MQ.normal);
     let place = place(span);
     let endpoint = naming::endpoint(&place);
-    let access = PeerAccess {
-        service,
-        endpoint,
-        instance: "",
-        latency: span.latency(),
-        ok: !span.is_error,
-        component: span.component,
-        operation: operation as i64,
-        transmission_ms: transmission_ms(span, out),
-        usage: Usage::default(),
-    };
+    let transmission_ms = transmission_ms(span, out);
+    let access = PeerAccess { endpoint, operation: operation as i64, transmission_ms, ..PeerAccess::of(service, span) };
     let source = Source::Access(&access);
     out.service_seen(&service_id, layer::VIRTUAL_MQ.ordinal, minute);
     out.observe((SourceKind::Mq, Scope::Service), (minute, &service_id), &source, None);

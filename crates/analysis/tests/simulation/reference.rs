@@ -12,7 +12,7 @@ use model::ledger::Ledger;
 use model::metric::Catalogue;
 use model::telemetry::Telemetry;
 use model::{Agg, Bucket, Cells, Scope, Step, UnixMillis, Zone};
-use storage::{Entities, Order, RecordOrder, RecordQuery, ScanQuery, Store};
+use storage::{Entities, RecordQuery, ScanQuery, Store};
 
 type Key = (Scope, Step, Bucket, Arc<str>);
 
@@ -105,15 +105,7 @@ pub(crate) async fn stored(store: &dyn Store) -> Contents {
         }
     }
     for kind in RecordKind::ALL {
-        let query = RecordQuery {
-            kind,
-            time: None,
-            ids: Vec::new(),
-            conditions: Vec::new(),
-            order: RecordOrder::Time(Order::Asc),
-            offset: 0,
-            limit: usize::MAX,
-        };
+        let query = RecordQuery::oldest(kind, usize::MAX);
         let page = store.records(&query).await.expect("the store behind the faults has none");
         page.records.iter().for_each(|record| contents.record(record.kind, &record.id));
     }

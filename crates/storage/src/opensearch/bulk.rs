@@ -6,12 +6,13 @@ use bytes::Bytes;
 use model::ledger::Reason;
 use opensearch::http::Method;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::client::Client;
 use super::failure::{Cause, failure};
-use super::json::unreadable;
+use super::json::{put, unreadable};
 use crate::StoreError;
 use crate::chance::Chance;
 
@@ -35,6 +36,17 @@ impl Bulk {
     pub(super) fn add(&mut self, position: usize, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.body);
         self.ends.push((self.body.len(), position));
+    }
+
+    /// Adds the deletion of a document, which fails where it was written since it was read with this sequence number and primary term.
+    pub(super) fn delete(&mut self, position: usize, index: &str, id: &str, (seq_no, primary_term): (i64, i64)) {
+        let action = json!({"delete": {
+            "_index": index, "_id": id, "if_seq_no": seq_no, "if_primary_term": primary_term,
+        }});
+        self.add(position, |out| {
+            put(out, &action);
+            out.push(b'\n');
+        });
     }
 
     /// Forgets the last document that was added.
@@ -130,7 +142,7 @@ pub(super) async fn send(
     let mut sent = Sent::default();
     let mut pause = PAUSE_MIN;
     while !bulk.is_empty() {
-        let Some(fates) = once(client, &bulk, terms).await? else { return Ok(sent) };
+        let Some(fates) = once(client, &mut bulk, terms).await? else { return Ok(sent) };
         let mut later = Vec::new();
         let mut why = String::new();
         for (i, fate) in fates.into_iter().enumerate() {
@@ -165,13 +177,16 @@ pub(super) async fn send(
 }
 
 /// One request, or several where one is too large for the cluster. `None`: all were stored.
-async fn once(client: &Client, bulk: &Bulk, terms: Terms) -> Result<Option<Vec<Fate>>, StoreError> {
+async fn once(client: &Client, bulk: &mut Bulk, terms: Terms) -> Result<Option<Vec<Fate>>, StoreError> {
     let left = terms.deadline.saturating_duration_since(Instant::now());
     // The cluster gives up before we do, so that an answer says why.
     let seconds = (left.as_secs() * 3 / 4).max(1);
     let refresh = if terms.visible { "&refresh=true" } else { "" };
     let path = format!("/_bulk?timeout={seconds}s&filter_path=errors,items.*.status,items.*.error{refresh}");
-    let reply = client.send(Method::Post, &path, Some(Bytes::from(bulk.body.clone())), left).await?;
+    // Lent to the request, and back without a copy.
+    let body = Bytes::from(std::mem::take(&mut bulk.body));
+    let reply = client.send(Method::Post, &path, Some(body.clone()), left).await?;
+    bulk.body = Vec::from(body);
     if reply.status == 413 {
         return halves(client, bulk, terms).await.map(Some);
     }
@@ -201,8 +216,8 @@ async fn halves(client: &Client, bulk: &Bulk, terms: Terms) -> Result<Vec<Fate>,
     }
     let mut fates = Vec::with_capacity(n);
     for range in [0..n / 2, n / 2..n] {
-        let part = bulk.only(range.clone());
-        let answer = Box::pin(once(client, &part, terms)).await?;
+        let mut part = bulk.only(range.clone());
+        let answer = Box::pin(once(client, &mut part, terms)).await?;
         fates.extend(answer.unwrap_or_else(|| vec![Fate::Stored; range.len()]));
     }
     Ok(fates)

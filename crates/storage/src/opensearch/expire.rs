@@ -8,10 +8,11 @@ use opensearch::http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::{Aggregated, Buckets, Found};
 use super::bulk::{Bulk, Terms, send};
 use super::client::Client;
 use super::find::{SEARCH, all};
-use super::json::{body, put, read};
+use super::json::{body, read};
 use super::names::{Family, Names};
 use super::states;
 use crate::StoreError;
@@ -62,25 +63,9 @@ fn left(terms: Terms) -> std::time::Duration {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    aggregations: Aggregations,
-    #[serde(default)]
-    hits: Hits,
-}
-
-#[derive(Debug, Default, Deserialize)]
 struct Aggregations {
     #[serde(default)]
-    idle: Idle,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Idle {
-    #[serde(default)]
-    after_key: Option<Value>,
-    #[serde(default)]
-    buckets: Vec<Bucket>,
+    idle: Buckets<Bucket>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,12 +77,6 @@ struct Bucket {
 struct Entity {
     of: String,
     entity: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Hits {
-    #[serde(default)]
-    hits: Vec<Hit>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,7 +137,7 @@ async fn idle(
         "aggs": {"idle": {"composite": composite}},
     });
     let path = format!("/{}/_search?{SEARCH}", names.life());
-    let answer: Answer = read(&client.query(&path, body(&request)).await?)?;
+    let answer: Aggregated<Aggregations> = read(&client.query(&path, body(&request)).await?)?;
     let idle = answer.aggregations.idle;
     let next = idle.after_key.filter(|_| idle.buckets.len() == ENTITIES);
     Ok((idle.buckets.into_iter().map(|bucket| bucket.key).collect(), next))
@@ -188,7 +167,7 @@ async fn remove(
     });
     let path = format!("/{}/_search?{SEARCH}", names.life());
     loop {
-        let answer: Answer = read(&client.query(&path, body(&request)).await?)?;
+        let answer: Found<Hit> = read(&client.query(&path, body(&request)).await?)?;
         let hits = answer.hits.hits;
         let is_last = hits.len() < PAGE;
         if let Some(last) = hits.last() {
@@ -211,13 +190,7 @@ async fn remove(
     let mut bulk = Bulk::default();
     for (i, hit) in partials.values().flat_map(|(_, hits)| hits).enumerate() {
         // One that was written meanwhile stays.
-        let action = json!({"delete": {
-            "_index": names.life(), "_id": hit.id, "if_seq_no": hit.seq_no, "if_primary_term": hit.primary_term,
-        }});
-        bulk.add(i, |out| {
-            put(out, &action);
-            out.push(b'\n');
-        });
+        bulk.delete(i, &names.life(), &hit.id, (hit.seq_no, hit.primary_term));
     }
     send(client, bulk, Terms { visible: true, ..terms }, chance).await?;
     Ok(partials.len())

@@ -10,6 +10,7 @@ use opensearch::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::answer::Found;
 use super::bulk::{Bulk, Terms, send};
 use super::client::Client;
 use super::find::{SEARCH, all};
@@ -115,18 +116,6 @@ pub(super) async fn query(
     Ok(items)
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    hits: Hits,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Hits {
-    #[serde(default)]
-    hits: Vec<Hit>,
-}
-
 #[derive(Debug, Deserialize)]
 struct Hit {
     #[serde(rename = "_id", default)]
@@ -151,7 +140,7 @@ async fn listed(client: &Client, names: &Names, kind: ItemKind) -> Result<Vec<It
     let path = format!("/{}/_search?{SEARCH}&filter_path=hits.hits._source,hits.hits.sort", names.items());
     let mut items = Vec::new();
     loop {
-        let answer: Answer = read(&client.query(&path, body(&request)).await?)?;
+        let answer: Found<Hit> = read(&client.query(&path, body(&request)).await?)?;
         let hits = answer.hits.hits;
         let is_last = hits.len() < PAGE;
         if let Some(last) = hits.last() {
@@ -276,17 +265,11 @@ pub(super) async fn expire(
     );
     let mut removed = 0;
     loop {
-        let answer: Answer = read(&client.query(&path, body(&request)).await?)?;
+        let answer: Found<Hit> = read(&client.query(&path, body(&request)).await?)?;
         let hits = answer.hits.hits;
         let mut bulk = Bulk::default();
         for (i, hit) in hits.iter().enumerate() {
-            let action = json!({"delete": {
-                "_index": names.items(), "_id": hit.id, "if_seq_no": hit.seq_no, "if_primary_term": hit.primary_term,
-            }});
-            bulk.add(i, |out| {
-                put(out, &action);
-                out.push(b'\n');
-            });
+            bulk.delete(i, &names.items(), &hit.id, (hit.seq_no, hit.primary_term));
         }
         let terms = Terms { visible: true, ..terms };
         let sent = send(client, bulk, terms, Chance::new(chance.clone().bits())).await?;

@@ -6,6 +6,7 @@ use model::{ByteString, UnixMillis};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::Found;
 use super::client::Client;
 use super::find::{SEARCH, all, any};
 use super::ids;
@@ -90,18 +91,6 @@ fn put_words(out: &mut Vec<u8>, text: &str) {
         out.extend_from_slice(word.as_bytes());
     }
     out.push(b'"');
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    hits: Hits,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Hits {
-    #[serde(default)]
-    hits: Vec<Hit>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -211,7 +200,7 @@ impl Search<'_> {
             None => request["from"] = json!(skip),
         }
         let path = format!("/{}/_search?{SEARCH}&filter_path=hits.hits._source,hits.hits.sort", self.index);
-        let answer: Answer = read(&self.client.query(&path, body(&request)).await?)?;
+        let answer: Found<Hit> = read(&self.client.query(&path, body(&request)).await?)?;
         Ok(answer.hits.hits)
     }
 }

@@ -7,6 +7,7 @@ use model::Bucket;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::{Aggregated, Buckets, Hits};
 use super::client::Client;
 use super::find::{self, IDS, Place, SEARCH, all, any, one_of, place};
 use super::json::{body, read, unreadable};
@@ -116,31 +117,11 @@ impl Position {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    aggregations: Aggregations,
-}
-
-#[derive(Debug, Default, Deserialize)]
 struct Aggregations {
     #[serde(default)]
     writers: Buckets<Writer>,
     #[serde(default)]
     entities: Buckets<Entity>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Buckets<T> {
-    #[serde(default = "Vec::new")]
-    buckets: Vec<T>,
-    #[serde(default)]
-    after_key: Option<Value>,
-}
-
-impl<T> Default for Buckets<T> {
-    fn default() -> Self {
-        Buckets { buckets: Vec::new(), after_key: None }
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,12 +132,7 @@ struct Writer {
 
 #[derive(Debug, Deserialize)]
 struct Last {
-    hits: LastHits,
-}
-
-#[derive(Debug, Deserialize)]
-struct LastHits {
-    hits: Vec<LastHit>,
+    hits: Hits<LastHit>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,7 +163,7 @@ async fn marks(client: &Client, place: &Place) -> Result<Marks, StoreError> {
         "size": 0,
         "aggs": {"writers": {"terms": {"field": "writer", "size": WRITERS}, "aggs": {"last": last}}},
     });
-    let answer: Answer = read(&client.query(&path, body(&request)).await?)?;
+    let answer: Aggregated<Aggregations> = read(&client.query(&path, body(&request)).await?)?;
     let mut marks = Marks::default();
     for writer in answer.aggregations.writers.buckets {
         let number = writer_of(&writer.key).ok_or_else(|| unreadable(&format!("the writer {}", writer.key)))?;
@@ -234,7 +210,7 @@ pub(super) async fn entities(
         composite["after"] = after;
     }
     let request = json!({"query": all(filters.to_vec()), "size": 0, "aggs": {"entities": {"composite": composite}}});
-    let answer: Answer = read(&client.query(&path, body(&request)).await?)?;
+    let answer: Aggregated<Aggregations> = read(&client.query(&path, body(&request)).await?)?;
     let found = answer.aggregations.entities;
     let next = found.after_key.filter(|_| found.buckets.len() == BUCKETS);
     Ok((found.buckets.into_iter().map(|bucket| bucket.key.entity.into()).collect(), next))

@@ -12,6 +12,7 @@ use model::{Agg, Bucket, Cells, Step};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::answer::{Aggregated, Buckets, Hits};
 use super::client::Client;
 use super::find::{self, Place, SEARCH, all, place};
 use super::json::{body, read};
@@ -96,12 +97,6 @@ async fn walked(client: &Client, place: Place, query: &TopQuery) -> Result<Sums,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    aggregations: Aggregations,
-}
-
-#[derive(Debug, Default, Deserialize)]
 struct Aggregations {
     #[serde(default)]
     big: Count,
@@ -113,18 +108,6 @@ struct Aggregations {
 struct Count {
     #[serde(default)]
     doc_count: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Buckets<T> {
-    #[serde(default = "Vec::new")]
-    buckets: Vec<T>,
-}
-
-impl<T> Default for Buckets<T> {
-    fn default() -> Self {
-        Buckets { buckets: Vec::new() }
-    }
 }
 
 /// An entity or the start of a bucket.
@@ -175,13 +158,7 @@ struct Number {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Latest {
-    hits: LatestHits,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LatestHits {
-    hits: Vec<LatestHit>,
+    hits: Hits<LatestHit>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -231,7 +208,7 @@ async fn aggregated(
         })
         .collect();
     let asked = requests.into_iter().map(|(range, request)| async move {
-        let answer: Answer = read(&client.query(path, request).await?)?;
+        let answer: Aggregated<Aggregations> = read(&client.query(path, request).await?)?;
         Ok::<_, StoreError>((range, answer))
     });
     let mut asked = stream::iter(asked).buffered(PAGES_AT_ONCE);

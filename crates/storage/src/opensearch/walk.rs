@@ -8,6 +8,7 @@ use model::{Bucket, Cells};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::Found;
 use super::client::Client;
 use super::find::{Place, SEARCH, all};
 use super::json::{body, read, unreadable};
@@ -18,18 +19,6 @@ use crate::{MergedRow, StoreError};
 const PAGE: usize = 2_000;
 /// Sorts behind every writer's word.
 const BEHIND_WRITERS: &str = "g";
-
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    hits: Hits,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Hits {
-    #[serde(default)]
-    hits: Vec<Hit>,
-}
 
 /// A partial row.
 #[derive(Debug, Deserialize)]
@@ -126,7 +115,7 @@ impl<'a> Walk<'a> {
         if let Some(after) = &self.after {
             request["search_after"] = after.clone();
         }
-        let answer: Answer = read(&self.client.query(&self.path, body(&request)).await?)?;
+        let answer: Found<Hit> = read(&self.client.query(&self.path, body(&request)).await?)?;
         self.ended = answer.hits.hits.len() < self.page;
         self.page = PAGE;
         self.after = answer.hits.hits.last().map(|hit| json!(hit.sort));

@@ -12,9 +12,7 @@ use model::kinds::RecordKind;
 use model::record::{FieldValue, Format, Record};
 use model::{Agg, Bucket, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis, cell};
 
-use crate::{
-    Batch, Cursor, Entities, Order, RecordOrder, RecordQuery, ScanQuery, SeriesQuery, SharedStore, StoreError, Written,
-};
+use crate::{Batch, Cursor, Entities, RecordQuery, ScanQuery, SeriesQuery, SharedStore, StoreError, Written};
 
 /// When the examples play: 2024-01-15T12:00:00Z.
 const NOW: UnixMillis = UnixMillis(1_705_320_000_000);
@@ -156,15 +154,7 @@ fn series(entities: &[&str]) -> SeriesQuery {
 
 /// All records of a kind, oldest first.
 fn all(kind: RecordKind) -> RecordQuery {
-    RecordQuery {
-        kind,
-        time: None,
-        ids: Vec::new(),
-        conditions: Vec::new(),
-        order: RecordOrder::Time(Order::Asc),
-        offset: 0,
-        limit: 1_000,
-    }
+    RecordQuery::oldest(kind, 1_000)
 }
 
 /// Rows of all pages as `(minutes after MINUTE, entity, cells)`, sorted: the order within a bucket is the backend's own.

@@ -19,7 +19,7 @@ use super::{BATCH_BYTES, GROUP_WAIT, Lost, RECORD_WRITES, RecordBatch, RowFlush,
 use crate::chance::Chance;
 use crate::memory::Memory;
 use crate::testing::{Faults, FaultyStore, Mood};
-use crate::{Entities, Order, RecordOrder, RecordQuery, ScanQuery, Store};
+use crate::{Entities, RecordQuery, ScanQuery, Store};
 
 /// When the records of a batch were accepted.
 const ACCEPTED: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -77,15 +77,7 @@ impl Bench {
     }
 
     async fn ids(&self, kind: RecordKind) -> Vec<String> {
-        let query = RecordQuery {
-            kind,
-            time: None,
-            ids: Vec::new(),
-            conditions: Vec::new(),
-            order: RecordOrder::Time(Order::Asc),
-            offset: 0,
-            limit: usize::MAX,
-        };
+        let query = RecordQuery::oldest(kind, usize::MAX);
         self.memory.records(&query).await.unwrap().records.iter().map(|r| r.id.to_string()).collect()
     }
 

@@ -10,7 +10,7 @@ use model::{Agg, Bucket, Clock, Partial, Row, RowKey, Scope, Step, UnixMillis, Z
 use reqwest::Method;
 use serde_json::Value;
 use storage::opensearch::{Config, OpenSearch, Visible};
-use storage::{Order, RecordOrder, RecordQuery, Store, StoreError};
+use storage::{RecordQuery, Store, StoreError};
 
 /// 2024-01-15T12:00:00Z.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_705_320_000_000);
@@ -134,15 +134,7 @@ pub(crate) fn row(entity: &str, bucket: Bucket, writer: u64, seq: u64, cells: &[
 
 /// All records of a kind, oldest first.
 pub(crate) fn records_of(kind: RecordKind) -> RecordQuery {
-    RecordQuery {
-        kind,
-        time: None,
-        ids: Vec::new(),
-        conditions: Vec::new(),
-        order: RecordOrder::Time(Order::Asc),
-        offset: 0,
-        limit: 1_000,
-    }
+    RecordQuery::oldest(kind, 1_000)
 }
 
 /// The ids of all records of a kind, oldest first.
