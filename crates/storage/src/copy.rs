@@ -147,19 +147,21 @@ impl Copy {
 
     /// The number that names the source in the destination: drawn at its first copy and kept in the source.
     async fn source(&self) -> Result<u64, StoreError> {
+        let named = |item: &Item| {
+            u64::from_str_radix(&item.body, 16)
+                .map_err(|_| StoreError::Damaged(format!("the source's item {SOURCE} is not readable")))
+        };
         let query = ItemQuery { kind: ItemKind::Meta, ids: vec![SOURCE.to_owned()], tombstones: false };
-        let damaged = || StoreError::Damaged(format!("the source's item {SOURCE} is not readable"));
         if let Some(item) = self.from.items(&query).await?.first() {
-            return u64::from_str_radix(&item.body, 16).map_err(|_| damaged());
+            return named(item);
         }
         let writer = random();
-        let item = self.item(ItemKind::Meta, SOURCE, format!("{writer:016x}"), writer);
-        self.from.swap_many(&[(item, Revision(0))]).await?;
-        Ok(writer)
-    }
-
-    fn item(&self, kind: ItemKind, id: &str, body: String, nonce: u64) -> Item {
-        item(kind, id, body, nonce, self.now)
+        let item = item(ItemKind::Meta, SOURCE, format!("{writer:016x}"), writer, self.now);
+        match self.from.swap_many(&[(item, Revision(0))]).await?.first() {
+            // Another copy was quicker: under two names its rows would count twice.
+            Some(Swapped::Conflict(Some(stored))) => named(stored),
+            _ => Ok(writer),
+        }
     }
 
     /// What a unit of a store holds.

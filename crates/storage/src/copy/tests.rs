@@ -112,3 +112,17 @@ async fn an_interrupted_copy_goes_on_and_what_is_refused_or_missing_is_told() {
     assert!(!report.complete());
     assert!(report.refused.values().sum::<u64>() > 0 && !report.short.is_empty(), "{report:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_copies_of_one_source_at_once_count_nothing_twice() {
+    for seed in 0..20 {
+        let (from, to): (_, SharedStore) = (filled().await, Arc::new(Memory::new()));
+        let slow = Faults { delay: Duration::from_millis(50), ..Faults::default() };
+        let slow: SharedStore = Arc::new(FaultyStore::new(from.clone(), seed, slow));
+        let (one, other) = (copy(&slow, &to), copy(&slow, &to));
+        let (one, other) = tokio::join!(one.run(|_, _, _| {}), other.run(|_, _, _| {}));
+        assert!(one.is_ok() || other.is_ok(), "seed {seed}: {one:?} {other:?}");
+        let minute = NOW.minute().unwrap().0;
+        assert_eq!(counts(&to, Step::Minute).await[1], (minute, "a".to_owned(), 5), "seed {seed}");
+    }
+}
