@@ -18,3 +18,4 @@ pub mod scrape;
 pub mod storage_command;
 pub mod telemetry;
 pub mod tls;
+pub mod watch;
