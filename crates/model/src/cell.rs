@@ -32,6 +32,12 @@ pub const SLOW_SERVICE_DATABASE: CellId = CellId(10);
 pub const SLOW_CACHE_READ: CellId = CellId(11);
 /// `Top` of a cache's service row: its slow writes.
 pub const SLOW_CACHE_WRITE: CellId = CellId(12);
+/// `Texts` of a process's life row: who it is, as [`crate::process`] has it.
+pub const PROCESS: CellId = CellId(13);
+/// `Texts` of a process relation with the one key `""`: the id of the instance that reported the call at its calling side.
+pub const CLIENT_INSTANCE: CellId = CellId(14);
+/// The same at its called side.
+pub const SERVER_INSTANCE: CellId = CellId(15);
 
 /// Slow statements by the name they are asked for, and the cell of service rows that holds them.
 pub const SLOW: [(&str, CellId); 4] = [

@@ -15,6 +15,7 @@ pub mod layer;
 pub mod ledger;
 pub mod metric;
 pub mod permit;
+pub mod process;
 pub mod record;
 pub mod row;
 pub mod scope;
