@@ -49,11 +49,13 @@ pub enum RecordKind {
     Log,
     /// Events; fields in [`event`].
     Event,
+    /// Partial summaries of traces; fields in [`trace`].
+    Trace,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 3] = [RecordKind::Segment, RecordKind::Log, RecordKind::Event];
+    pub const ALL: [RecordKind; 4] = [RecordKind::Segment, RecordKind::Log, RecordKind::Event, RecordKind::Trace];
 
     /// What the kind is made of.
     pub fn def(self) -> &'static KindDef {
@@ -61,17 +63,20 @@ impl RecordKind {
             RecordKind::Segment => &segment::DEF,
             RecordKind::Log => &log::DEF,
             RecordKind::Event => &event::DEF,
+            RecordKind::Trace => &trace::DEF,
         }
     }
 }
 
 impl RecordKind {
-    /// The kind of element that becomes such a record, one for one.
-    pub fn signal(self) -> Signal {
+    /// The kind of element that becomes such a record, one for one; `None` for what is made here of elements that are stored and
+    /// counted themselves. The conservation law is not about it: what is refused of it counts with the rows.
+    pub fn signal(self) -> Option<Signal> {
         match self {
-            RecordKind::Segment => Signal::Segment,
-            RecordKind::Log => Signal::Log,
-            RecordKind::Event => Signal::Event,
+            RecordKind::Segment => Some(Signal::Segment),
+            RecordKind::Log => Some(Signal::Log),
+            RecordKind::Event => Some(Signal::Event),
+            RecordKind::Trace => None,
         }
     }
 }
@@ -172,6 +177,29 @@ pub mod event {
     ];
 }
 
+/// Fields of partial summaries of traces ([`crate::summary`]). Record id: the trace id and the partial's; time: the earliest start
+/// that the partial knows of. The body is the partial; the fields are what it can be found by.
+pub mod trace {
+    use super::{Field, FieldType, KindDef, field};
+
+    pub(super) static DEF: KindDef = KindDef { name: "trace", fields: &FIELDS };
+
+    /// Trace id.
+    pub const TRACE_ID: usize = 0;
+    /// Ids of all services in it.
+    pub const SERVICES: usize = 1;
+    /// From the earliest start to the latest end, in milliseconds.
+    pub const DURATION: usize = 2;
+    /// Whether one of its segments failed.
+    pub const IS_ERROR: usize = 3;
+    static FIELDS: [Field; 4] = [
+        field("trace_id", FieldType::Keyword),
+        field("services", FieldType::Keywords),
+        field("duration", FieldType::Int),
+        field("is_error", FieldType::Bool),
+    ];
+}
+
 /// The kinds of items: what operators and lease holders edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ItemKind {
@@ -185,12 +213,20 @@ pub enum ItemKind {
     Node,
     /// Leases.
     Lease,
+    /// Says that items of a kind have changed: one for each kind that nodes follow, its name as the id, a random value in it.
+    Revision,
 }
 
 impl ItemKind {
     /// Every kind.
-    pub const ALL: [ItemKind; 5] =
-        [ItemKind::Meta, ItemKind::Catalogue, ItemKind::Template, ItemKind::Node, ItemKind::Lease];
+    pub const ALL: [ItemKind; 6] = [
+        ItemKind::Meta,
+        ItemKind::Catalogue,
+        ItemKind::Template,
+        ItemKind::Node,
+        ItemKind::Lease,
+        ItemKind::Revision,
+    ];
 
     /// Its name in stores and reports.
     pub fn name(self) -> &'static str {
@@ -200,6 +236,7 @@ impl ItemKind {
             ItemKind::Template => "template",
             ItemKind::Node => "node",
             ItemKind::Lease => "lease",
+            ItemKind::Revision => "revision",
         }
     }
 }

@@ -244,8 +244,10 @@ impl Copy {
 
     /// What operators made. What describes a store or its nodes stays where it is.
     async fn items(&self, report: &mut Report) -> Result<(), StoreError> {
-        use ItemKind::{Catalogue, Lease, Meta, Node};
-        for kind in ItemKind::ALL.into_iter().filter(|kind| !matches!(kind, Meta | Catalogue | Node | Lease)) {
+        use ItemKind as Kind;
+        let stays =
+            |kind: &Kind| matches!(kind, Kind::Meta | Kind::Catalogue | Kind::Node | Kind::Lease | Kind::Revision);
+        for kind in Kind::ALL.into_iter().filter(|kind| !stays(kind)) {
             let items = self.from.items(&ItemQuery { kind, ids: Vec::new(), tombstones: false }).await?;
             let swaps: Vec<_> = items.into_iter().map(|item| (item, Revision(0))).collect();
             for pieces in swaps.chunks(PAGE) {

@@ -25,6 +25,7 @@ pub mod memory;
 pub mod nodes;
 pub mod opensearch;
 pub mod query;
+pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod whole;
