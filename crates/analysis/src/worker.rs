@@ -176,6 +176,6 @@ impl Task {
 
 fn elements_of(batch: &RecordBatch) -> Elements {
     let mut elements = Elements::default();
-    batch.records.iter().for_each(|record| elements.add(record.kind.signal(), 1));
+    batch.records.iter().filter_map(|record| record.kind.signal()).for_each(|signal| elements.add(signal, 1));
     elements
 }

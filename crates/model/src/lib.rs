@@ -21,6 +21,7 @@ pub mod row;
 pub mod scope;
 pub mod secret;
 pub mod segment;
+pub mod summary;
 pub mod telemetry;
 pub mod time;
 pub mod trace;

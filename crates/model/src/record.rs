@@ -78,6 +78,8 @@ pub enum Format {
     Log,
     /// `skywalking.v3.Event`, protobuf.
     Event,
+    /// A partial summary of a trace, in a format of our own.
+    Summary,
 }
 
 impl Format {
@@ -88,11 +90,14 @@ impl Format {
             Format::Segment => 1,
             Format::Log => 2,
             Format::Event => 3,
+            Format::Summary => 4,
         }
     }
 
     /// The format of a number on disk.
     pub fn from_code(code: u8) -> Option<Format> {
-        [Format::None, Format::Segment, Format::Log, Format::Event].into_iter().find(|f| f.code() == code)
+        [Format::None, Format::Segment, Format::Log, Format::Event, Format::Summary]
+            .into_iter()
+            .find(|f| f.code() == code)
     }
 }

@@ -227,7 +227,7 @@ fn decode(record: &Record) -> Option<Segment> {
                 None
             }
         },
-        Format::None | Format::Log | Format::Event => None,
+        Format::None | Format::Log | Format::Event | Format::Summary => None,
     }
 }
 

@@ -121,12 +121,12 @@ impl Embedded {
         let cpu = Arc::new(Cpu::default());
         let shared = Process { options: options.clone(), clock, cpu: cpu.clone(), _lock: lock.clone() };
         let open = |kind| Records::open(path, kind, shared.clone());
-        let [segment, log, event] = RecordKind::ALL.map(open);
+        let [segment, log, event, trace] = RecordKind::ALL.map(open);
         Ok(Embedded(Arc::new(Inner {
             folder: path.to_owned(),
             options,
             rows,
-            records: [segment?, log?, event?],
+            records: [segment?, log?, event?, trace?],
             row_commits: Commits::default(),
             rows_failing: Mutex::default(),
             item_commits: Commits::default(),
@@ -174,9 +174,9 @@ impl Embedded {
             let records: Vec<_> = batch.records.iter().filter(|record| record.kind == kind).cloned().collect();
             async move { if records.is_empty() { Ok(()) } else { self.0.of(kind).write(records).await } }
         };
-        let [segment, log, event] = RecordKind::ALL.map(write);
-        let (segment, log, event) = tokio::join!(segment, log, event);
-        segment.and(log).and(event)
+        let [segment, log, event, trace] = RecordKind::ALL.map(write);
+        let (segment, log, event, trace) = tokio::join!(segment, log, event, trace);
+        segment.and(log).and(event).and(trace)
     }
 }
 
@@ -193,6 +193,7 @@ impl Inner {
             RecordKind::Segment => &self.records[0],
             RecordKind::Log => &self.records[1],
             RecordKind::Event => &self.records[2],
+            RecordKind::Trace => &self.records[3],
         }
     }
 

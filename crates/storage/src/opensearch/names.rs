@@ -27,12 +27,12 @@ pub(super) enum Family {
 impl Family {
     pub(super) const ALL: [Family; 4] = [Family::Segment, Family::Log, Family::Record, Family::Rows];
 
-    /// Where records of a kind lie: the two kinds that come by the thousand apart from the others.
+    /// Where records of a kind lie: the two kinds that are large apart from the others.
     pub(super) fn of(kind: RecordKind) -> Family {
         match kind {
             RecordKind::Segment => Family::Segment,
             RecordKind::Log => Family::Log,
-            RecordKind::Event => Family::Record,
+            RecordKind::Event | RecordKind::Trace => Family::Record,
         }
     }
 

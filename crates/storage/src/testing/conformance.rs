@@ -104,6 +104,7 @@ fn record(kind: RecordKind, id: &str, at: i64, fields: &[(usize, FieldValue)]) -
         RecordKind::Segment => Format::Segment,
         RecordKind::Log => Format::Log,
         RecordKind::Event => Format::Event,
+        RecordKind::Trace => Format::Summary,
     };
     Record {
         kind,

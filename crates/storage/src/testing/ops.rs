@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::agg::to_fixed;
 use model::cell::{self, CellId};
 use model::item::{Item, Revision};
-use model::kinds::{ItemKind, RecordKind, event, log, segment};
+use model::kinds::{ItemKind, RecordKind, event, log, segment, trace};
 use model::metric::Function;
 use model::record::{FieldValue, Format, Record};
 use model::{Agg, Bucket, ByteString, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis};
@@ -142,7 +142,7 @@ fn word(chance: &mut Chance) -> &'static str {
 /// The record of a number.
 fn record(n: u64) -> Record {
     let mut chance = chance_of(&n);
-    let kind = RecordKind::ALL[usize::try_from(n % 3).unwrap_or(0)];
+    let kind = RecordKind::ALL[usize::try_from(n % 4).unwrap_or(0)];
     let mut fields = vec![FieldValue::Absent; kind.def().fields.len()];
     let text = |chance: &mut Chance| FieldValue::Text(word(chance).into());
     let tags = |chance: &mut Chance| FieldValue::Texts((0..chance.below(4)).map(|_| word(chance).into()).collect());
@@ -166,6 +166,13 @@ fn record(n: u64) -> Record {
         RecordKind::Event => {
             fields[event::UUID] = text(&mut chance);
             Format::Event
+        }
+        RecordKind::Trace => {
+            fields[trace::TRACE_ID] = text(&mut chance);
+            fields[trace::SERVICES] = tags(&mut chance);
+            fields[trace::DURATION] = int(&mut chance, 6);
+            fields[trace::IS_ERROR] = FieldValue::Bool(chance.per_mille(500));
+            Format::Summary
         }
     };
     // Times collide, over three days.
@@ -287,6 +294,12 @@ fn condition(kind: RecordKind) -> BoxedStrategy<Condition> {
         ]
         .boxed(),
         RecordKind::Event => of(event::UUID, keyword_test().boxed()).boxed(),
+        RecordKind::Trace => prop_oneof![
+            of(trace::TRACE_ID, keyword_test().boxed()),
+            of(trace::SERVICES, keyword_test().boxed()),
+            of(trace::DURATION, within.boxed()),
+        ]
+        .boxed(),
     };
     (test, any::<bool>()).prop_map(|((field, test), negate)| Condition { field, test, negate }).boxed()
 }
@@ -306,6 +319,7 @@ fn records() -> impl Strategy<Value = RecordQuery> {
             RecordKind::Segment => Some(segment::LATENCY),
             RecordKind::Log => Some(log::SPAN_ID),
             RecordKind::Event => None,
+            RecordKind::Trace => Some(trace::DURATION),
         };
         let order = (order(), any::<bool>()).prop_map(move |(order, by_field)| match by {
             Some(field) if by_field => RecordOrder::Field(field, order),

@@ -227,9 +227,11 @@ impl Writer {
         let refused: BTreeMap<usize, Reason> = written.records_refused.into_iter().collect();
         let mut stored = Elements::default();
         for (i, record) in batch.records.iter().enumerate() {
-            match refused.get(&i) {
-                Some(reason) => self.ledger.refuse(Stage::Store, record.kind.signal(), *reason, 1),
-                None => stored.add(record.kind.signal(), 1),
+            match (refused.get(&i), record.kind.signal()) {
+                (Some(reason), Some(signal)) => self.ledger.refuse(Stage::Store, signal, *reason, 1),
+                (Some(reason), None) => self.ledger.refuse_rows(*reason, 1),
+                (None, Some(signal)) => stored.add(signal, 1),
+                (None, None) => {}
             }
         }
         written.rows_refused.iter().for_each(|(_, reason)| self.ledger.refuse_rows(*reason, 1));
@@ -300,7 +302,7 @@ async fn told(flag: &mut watch::Receiver<bool>) {
 
 fn elements_of(records: &[Record]) -> Elements {
     let mut elements = Elements::default();
-    records.iter().for_each(|record| elements.add(record.kind.signal(), 1));
+    records.iter().filter_map(|record| record.kind.signal()).for_each(|signal| elements.add(signal, 1));
     elements
 }
 

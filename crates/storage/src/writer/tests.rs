@@ -47,7 +47,7 @@ impl Bench {
     fn batch(&self, ids: impl IntoIterator<Item = String>, kind: RecordKind, body: usize) -> RecordBatch {
         let mut batch = RecordBatch { oldest: Some(ACCEPTED), ..RecordBatch::default() };
         for id in ids {
-            self.ledger.accept(kind.signal());
+            self.ledger.accept(kind.signal().unwrap());
             self.held.fetch_add(1, Ordering::Relaxed);
             let held = self.held.clone();
             let release: Release = Arc::new(move |n| {
