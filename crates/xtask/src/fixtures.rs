@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::shell::{Shell, say};
+use crate::{debian, middleware};
 
 /// Fetches all of it, and returns the variables by which the suites find it. What cannot be had is said, and left out.
 pub(crate) fn fetch(shell: &Shell) -> Vec<(&'static str, PathBuf)> {
@@ -30,6 +31,9 @@ pub(crate) fn fetch(shell: &Shell) -> Vec<(&'static str, PathBuf)> {
     }
     if shell.root().join("deploy/balancer/haproxy.cfg").is_file() {
         environment.extend(told(haproxy(shell), "SKYLARK_HAPROXY"));
+    }
+    if shell.root().join("tests/src/middleware.rs").is_file() {
+        environment.extend(told(middleware::fetch(shell), "SKYLARK_MIDDLEWARE"));
     }
     environment
 }
@@ -90,10 +94,7 @@ fn rust(shell: &Shell, manifest: &Path) -> anyhow::Result<PathBuf> {
 fn chromium(shell: &Shell) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from("/usr/bin/chromium");
     if !path.is_file() {
-        say("installing Debian's chromium");
-        shell.cmd("apt-get").args(["-qq", "update"]).read()?;
-        let install = ["-qq", "-y", "--no-install-recommends", "install", "chromium"];
-        shell.cmd("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive").read()?;
+        debian::install(shell, "chromium")?;
     }
     Ok(path)
 }
@@ -109,18 +110,8 @@ fn haproxy(shell: &Shell) -> anyhow::Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    say("fetching Debian's haproxy");
-    let packages = folder.join("packages");
-    fs::create_dir_all(packages.join("partial"))?;
-    shell.cmd("apt-get").args(["-qq", "update"]).read()?;
-    let download = ["-qq", "-y", "--no-install-recommends", "--download-only", "install", "haproxy", "-o"];
-    shell.cmd("apt-get").args(download).arg(format!("Dir::Cache::archives={}", packages.display())).read()?;
-    for package in fs::read_dir(&packages)? {
-        let package = package?.path();
-        if package.extension().is_some_and(|extension| extension == "deb") {
-            shell.cmd("dpkg").arg("--extract").arg(package).arg(folder.join("root")).read()?;
-        }
-    }
+    debian::update(shell)?;
+    debian::unpack(shell, &["haproxy"], &folder.join("root"))?;
     // Its libraries lie beside it.
     let script = "#!/bin/sh\nroot=$(dirname \"$0\")/root\n\
                   LD_LIBRARY_PATH=$(echo \"$root\"/usr/lib/*-linux-gnu* | tr ' ' :) exec \"$root/usr/sbin/haproxy\" \"$@\"\n";

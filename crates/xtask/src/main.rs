@@ -3,8 +3,12 @@
 //! `cargo xtask --help` lists the commands. Nothing here is needed to build or run Skylark itself.
 
 mod bench;
+mod cache;
+mod daemon;
+mod debian;
 mod fixtures;
 mod lint;
+mod middleware;
 mod opensearch;
 mod probe;
 mod shell;
@@ -43,6 +47,7 @@ enum Task {
     /// Measure: micro-benchmarks, then a release server under the load generator.
     Bench(bench::Bench),
     Opensearch(opensearch::Alone),
+    Middleware(middleware::Alone),
     /// Check what no compiler checks: file length, crate graph, links, leftovers.
     Tidy,
 }
@@ -60,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Task::Golden { args } => tests::golden(&shell, &args),
         Task::Bench(bench) => bench.run(&shell),
         Task::Opensearch(alone) => alone.run(&shell),
+        Task::Middleware(alone) => alone.run(&shell),
         Task::Tidy => tidy::tidy(&shell),
     }
 }

