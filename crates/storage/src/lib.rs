@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use model::item::{Item, Revision};
 use model::ledger::Reason;
 use model::record::Record;
-use model::{Row, UnixMillis};
+use model::{ByteString, Row, UnixMillis};
 
 mod about;
 mod calendar;
@@ -28,6 +28,7 @@ pub mod query;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod traces;
 mod whole;
 mod words;
 pub mod writer;
@@ -167,6 +168,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records of one kind that meet all conditions, each id once, in the order asked for; ties by id.
     async fn records(&self, query: &RecordQuery) -> Result<RecordPage, StoreError>;
+
+    /// The ids of what [`Store::records`] answers, in the same order. A store that can tell them without reading the records does.
+    async fn record_ids(&self, query: &RecordQuery) -> Result<Vec<ByteString>, StoreError> {
+        Ok(self.records(query).await?.records.into_iter().map(|record| record.id).collect())
+    }
 
     /// Items of a kind, ascending by id.
     async fn items(&self, query: &ItemQuery) -> Result<Vec<Item>, StoreError>;
