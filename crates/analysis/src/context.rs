@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
+use model::layer::Layers;
 use model::{Bucket, UnixMillis, Zone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -170,6 +171,7 @@ pub struct Settings {
     pub(crate) slow_cache_write: Thresholds,
     pub(crate) max_statement_units: usize,
     pub(crate) prices: Prices,
+    pub(crate) layers: Layers,
     pub(crate) zone: Zone,
     past_ms: i64,
 }
@@ -203,6 +205,7 @@ impl Settings {
             slow_cache_write: Thresholds::new(&config.slow.cache_write_ms),
             max_statement_units: usize::try_from(config.slow.max_statement_chars).unwrap_or(usize::MAX),
             prices: Prices::default(),
+            layers: Layers::default(),
             zone,
             past_ms: i64::from(retention_days.max(1)) * DAY_MS,
         }
@@ -213,6 +216,12 @@ impl Settings {
     #[must_use]
     pub fn with_prices(self, prices: Prices) -> Self {
         Settings { prices, ..self }
+    }
+
+    /// With the layers of the operator. Without them there are the built-in ones.
+    #[must_use]
+    pub fn with_layers(self, layers: Layers) -> Self {
+        Settings { layers, ..self }
     }
 
     /// T of a service in milliseconds, by its name as it enters ids.

@@ -23,7 +23,7 @@ pub(crate) fn derive(event: Event, out: &mut Out<'_>) {
     fields[field::INSTANCE] = name(naming::instance(&event.instance));
     fields[field::ENDPOINT] = name(naming::endpoint(&event.endpoint));
     fields[field::TYPE] = name(if event.is_error { "Error" } else { "Normal" });
-    fields[field::LAYER] = name(layer::by_name(&event.layer).unwrap_or(layer::UNDEFINED).name);
+    fields[field::LAYER] = name(out.settings().layers.by_name(&event.layer).unwrap_or(layer::UNDEFINED).name);
     fields[field::NAME] = FieldValue::keyword(event.name.clone());
     out.records.push(Record {
         kind: RecordKind::Event,

@@ -12,7 +12,7 @@ use crate::tags::Searchable;
 
 /// Derives a log. One of a layer that does not exist is refused, as is one whose time no row may be opened for.
 pub(crate) fn derive(log: Log, out: &mut Out<'_>) {
-    let layer = if log.layer.is_empty() { Some(layer::GENERAL) } else { layer::by_name(&log.layer) };
+    let layer = if log.layer.is_empty() { Some(layer::GENERAL) } else { out.settings().layers.by_name(&log.layer) };
     let Some(layer) = layer else { return out.refuse(Signal::Log, Reason::UnknownLayer) };
     if log.service.trim().is_empty() {
         return out.refuse(Signal::Log, Reason::MissingName);

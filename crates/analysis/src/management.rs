@@ -57,7 +57,7 @@ pub(crate) fn keep_alive(report: &KeepAlive, out: &mut Out<'_>) {
     };
     let layer = match &*report.layer {
         "" => layer::GENERAL,
-        name => layer::by_name(name).unwrap_or(layer::UNDEFINED),
+        name => out.settings().layers.by_name(name).unwrap_or(layer::UNDEFINED),
     };
     let now = out.now();
     out.delta.life(Scope::ServiceInstance, &instance_id, now);
@@ -120,6 +120,23 @@ mod tests {
             elements management: 4
         "#]]
         .assert_eq(&bench.show());
+    }
+
+    #[test]
+    fn a_layer_of_the_operators_is_one_like_the_others() {
+        let extension =
+            |name: &str, ordinal, normal| model::layer::Extension { name: name.to_owned(), ordinal, normal };
+        let layers = vec![extension("IOT", 10_000, true), extension("VIRTUAL_IOT", 10_001, false)];
+        let layers = model::layer::Layers::with(model::layer::LayerFile { layers: Some(layers) }).unwrap();
+        let mut bench = Bench::new();
+        let settings = bench.context.settings.as_ref().clone();
+        bench.context.settings = std::sync::Arc::new(settings.with_layers(layers));
+        let bench = bench.derive(keep_alive("a1", "IOT")).derive(keep_alive("a1", "VIRTUAL_IOT"));
+        let ordinals = |id: &str| {
+            bench.delta.rows().iter().find(|(key, _)| &*key.entity == id).unwrap().1.get(model::cell::LAYERS).cloned()
+        };
+        assert_eq!(ordinals("QQ==.1"), Some(model::Agg::id(10_000)));
+        assert_eq!(ordinals("QQ==.0"), Some(model::Agg::id(10_001)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use model::Secret;
+use model::layer::Layers;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -44,6 +45,9 @@ pub struct Config {
     /// How old telemetry may be. Not a setting of its own: the server sets it to the time for which records are kept.
     #[serde(skip)]
     pub max_age: MaxAge,
+    /// The layers that reports may name. Not a setting either: the server sets it to what the operator's file adds.
+    #[serde(skip)]
+    pub layers: Layers,
 }
 
 /// How old telemetry may be when it arrives.
@@ -71,6 +75,7 @@ impl Default for Config {
             agent_configurations: BTreeMap::new(),
             always_send_configurations: false,
             max_age: MaxAge::default(),
+            layers: Layers::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::layer::Layers;
 use model::ledger::{Ledger, Reason, Stage};
 use model::telemetry::{Envelope, Signal, Telemetry};
 use model::{Clock, UnixMillis};
@@ -45,6 +46,7 @@ struct Inner {
     past_millis: i64,
     future_millis: i64,
     limits: Limits,
+    layers: Layers,
     max_message_bytes: usize,
     message_time: Duration,
     reporters: Reporters,
@@ -69,6 +71,7 @@ impl Ingest {
             past_millis: i64::try_from(config.max_age.0.as_millis()).unwrap_or(i64::MAX),
             future_millis: i64::from(config.future_minutes) * 60_000,
             limits: Limits { spans: config.max_spans },
+            layers: config.layers.clone(),
             max_message_bytes: config.max_message_bytes as usize,
             message_time,
             reporters: Reporters::new(config.max_reporters),
@@ -110,6 +113,11 @@ impl Ingest {
 
     pub(crate) fn is_closed(&self) -> bool {
         *self.0.closing.borrow()
+    }
+
+    /// The layers that reports may name.
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.0.layers
     }
 
     pub(crate) fn now(&self) -> UnixMillis {

@@ -218,7 +218,7 @@ impl Intake {
         } else if log.service != self.log_service {
             self.log_service = owned(&log.service);
         }
-        if !log.layer.is_empty() && layer::by_name(&log.layer).is_none() {
+        if !log.layer.is_empty() && self.ingest.layers().by_name(&log.layer).is_none() {
             return Err(Reason::UnknownLayer);
         }
         let now = self.ingest.now();
@@ -253,7 +253,7 @@ impl Intake {
         for time in [event.start, event.end].into_iter().filter(|&time| time != 0) {
             self.check_time(time, now)?;
         }
-        if !blank(&event.layer) && layer::by_name(&event.layer).is_none() {
+        if !blank(&event.layer) && self.ingest.layers().by_name(&event.layer).is_none() {
             event.layer = ByteString::from_static(layer::UNDEFINED.name);
         }
         Ok(event)
