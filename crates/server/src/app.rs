@@ -12,14 +12,14 @@ use analysis::delta::Delta;
 use analysis::oal::{self, Program, Rules};
 use analysis::prices::{PriceFile, Prices};
 use analysis::worker::{self, Worker};
-use analysis::{alias, catalogue, rollup};
+use analysis::{alias, catalogue, policy, rollup};
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use model::ledger::Ledger;
 use model::metric::Catalogue;
 use model::telemetry::Envelope;
 use model::{Clock, Zone};
-use query::{ComponentFile, Components};
+use query::Components;
 use receiver::Ingest;
 use storage::chance::random;
 use storage::lease::{Lease, Tenure};
@@ -35,6 +35,8 @@ use crate::lifecycle::Tasks;
 use crate::listeners::Listeners;
 use crate::live::{self, Address, Live, Ports};
 use crate::net::Places;
+use crate::policies::Policies;
+use crate::watch::Reloads;
 use crate::{admin, assets, scrape};
 
 /// How often retention looks for what has expired.
@@ -46,21 +48,22 @@ pub struct Files {
     rules: Rules,
     components: Components,
     prices: Prices,
+    policies: Policies,
 }
 
 impl Files {
-    /// Reads the files that are compiled in or in `dir`. Errors name file, line and column.
-    pub fn load(dir: Option<&Path>) -> anyhow::Result<Files> {
+    /// Reads the files that are compiled in or in `dir`; some of them go over what `config` says. Errors name file, line and column.
+    pub fn load(dir: Option<&Path>, config: &Config) -> anyhow::Result<Files> {
         let files = assets::oal(dir)?;
         let rules = oal::read(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
             .map_err(|errors| anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))?;
-        let components: ComponentFile =
-            serde_saphyr::from_str(&assets::components(dir)?).context("component-libraries.yml")?;
-        let components = Components::new(components)
-            .map_err(|problems| anyhow!("component-libraries.yml: {}", problems.join("\n  ")))?;
+        let files = assets::components(dir)?;
+        let components = Components::read(files.iter().map(|(name, text)| (*name, text.as_str())))
+            .map_err(|problems| anyhow!(problems.join("\n  ")))?;
         let prices: PriceFile = serde_saphyr::from_str(&assets::prices(dir)?).context("gen-ai-config.yml")?;
         let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
-        Ok(Files { rules, components, prices })
+        let policies = Policies::open(dir, &config.analysis)?;
+        Ok(Files { rules, components, prices, policies })
     }
 }
 
@@ -84,6 +87,8 @@ struct Shared {
     ledger: Arc<Ledger>,
     aliases: Arc<alias::Table>,
     rollup: Arc<rollup::Stats>,
+    policies: policy::Table,
+    reloads: Vec<Arc<Reloads>>,
 }
 
 /// Opens the store, wires everything and begins to serve. `Err` says what is in the way; nothing is left running then.
@@ -95,7 +100,9 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
     let metrics = metrics.context("cannot read the metric catalogue")?;
     let (ledger, aliases, rollup) = Default::default();
-    let shared = Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup };
+    let (policies, reloads) = (files.policies.table(), files.policies.reloads().to_vec());
+    let shared =
+        Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup, policies, reloads };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
         Arc::clone(&shared.ledger),
@@ -110,6 +117,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let to_rollup = roll_up(&shared, &mut tasks, workers, &write);
     let queues = work(&shared, &mut tasks, workers, (metrics.program, files.prices), to_rollup, &write);
     drop(write);
+    files.policies.follow(&mut tasks);
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
     let nodes = look_after(&shared, &mut tasks, ports).await;
 
@@ -144,7 +152,7 @@ fn roll_up(
         clock: shared.clock.clone(),
         ledger: Arc::clone(&shared.ledger),
         stats: Arc::clone(&shared.rollup),
-        config: rollup::Config { interval, limits: shared.config.analysis.limits() },
+        config: rollup::Config { interval, limits: shared.config.analysis.limits(), ..rollup::Config::default() },
     });
     tasks.core("rollup", rollup);
     (deltas, told)
@@ -165,6 +173,7 @@ fn work(
         program,
         aliases: shared.aliases.load(),
         settings: Arc::new(settings.with_prices(prices)),
+        policies: shared.policies.load(),
         serial: Arc::new(Serial::new(random())),
     };
     let mut queues = Vec::with_capacity(workers);
@@ -175,6 +184,7 @@ fn work(
             ingest: elements,
             context: context.clone(),
             aliases: Arc::clone(&shared.aliases),
+            policies: shared.policies.clone(),
             deltas: deltas.clone(),
             flush_near: flush_near.clone(),
             records: write.records.clone(),
@@ -278,6 +288,7 @@ impl Shared {
             rollup: Arc::clone(&self.rollup),
             aliases: Arc::clone(&self.aliases),
             ingest,
+            reloads: self.reloads.clone(),
             clock: self.clock.clone(),
             started: self.clock.now(),
         }

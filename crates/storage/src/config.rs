@@ -44,7 +44,8 @@ pub struct Config {
     pub records_days: u32,
     /// Days for which metrics, relations and metadata are kept.
     pub metrics_days: u32,
-    /// Milliseconds between two flushes of changed metrics; null: 2000, and 3000 on OpenSearch.
+    /// Milliseconds between two flushes of changed metrics; null: 2000, and 3000 on OpenSearch. Hours and days go with every 6th
+    /// and every 30th of them.
     pub flush_interval_ms: Option<u64>,
     /// Milliseconds after which the embedded store commits written records: what a crash may cost.
     pub commit_interval_ms: u64,

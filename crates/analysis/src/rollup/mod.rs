@@ -16,8 +16,10 @@ use crate::delta::Delta;
 
 mod calendar;
 pub mod totals;
+pub mod turns;
 
 pub use totals::{Limits, Totals};
+pub use turns::Turns;
 
 /// Deltas that may wait for the rollup, for each worker; when the queue is full the workers wait.
 pub const DELTAS_PER_WORKER: usize = 2;
@@ -41,13 +43,15 @@ pub struct Config {
     /// From the beginning of one flush to the beginning of the next. It stretches to twice the time a flush takes, to
     /// [`INTERVAL_MAX`] at most.
     pub interval: Duration,
+    /// With which of the flushes the rows of hours and days go.
+    pub turns: Turns,
     /// How much the totals may hold.
     pub limits: Limits,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { interval: Duration::from_secs(2), limits: Limits::default() }
+        Config { interval: Duration::from_secs(2), turns: Turns::default(), limits: Limits::default() }
     }
 }
 
@@ -79,7 +83,8 @@ pub struct Reading {
     pub flush_micros: u64,
     /// Microseconds that the last one took.
     pub last_flush_micros: u64,
-    /// Every minute that starts before this one (minutes since 1970) is flushed, late data apart.
+    /// Every minute that starts before this one (minutes since 1970) is flushed, late data apart. Its hour and its day may wait for
+    /// their turn.
     pub flushed_before: u64,
     /// Rows evicted.
     pub evicted: u64,
@@ -131,7 +136,6 @@ struct Flying {
     answer: oneshot::Receiver<Vec<(usize, Reason)>>,
     begun: Instant,
     begun_at: UnixMillis,
-    entities: usize,
 }
 
 /// The writer is gone: nothing more can be stored. These elements never reached it.
@@ -140,7 +144,7 @@ struct Gone(Elements);
 /// Runs until the last sender of deltas is dropped and everything merged is stored. Ends earlier only when the writer gives up;
 /// elements that never reached the writer then count as refused, [`Reason::Shutdown`]. Answers what those are.
 pub async fn run(rollup: Rollup) -> Elements {
-    let totals = Totals::new(rollup.writer, rollup.zone.clone(), rollup.config.limits);
+    let totals = Totals::new(rollup.writer, rollup.zone.clone(), rollup.config.limits, rollup.config.turns);
     let mut task = Task { totals, rollup, flying: None, next: Instant::now(), told: false };
     task.next += task.rollup.config.interval;
     let end = task.run().await;
@@ -183,12 +187,15 @@ impl Task {
             }
             self.report();
         }
+        self.totals.hurry();
         while self.flying.is_some() || !self.totals.is_clean() {
-            if self.flying.is_none() {
-                self.flush().await?;
+            match self.flying {
+                Some(_) => {
+                    let answer = answer(&mut self.flying).await;
+                    self.settle(answer)?;
+                }
+                None => self.flush().await?,
             }
-            let answer = answer(&mut self.flying).await;
-            self.settle(answer)?;
         }
         Ok(())
     }
@@ -215,23 +222,23 @@ impl Task {
         }
     }
 
-    /// Hands everything dirty to the writer.
+    /// Hands what changed, and whose turn it is, to the writer.
     async fn flush(&mut self) -> Result<(), Gone> {
         let (begun, begun_at) = (Instant::now(), self.rollup.clock.now());
         self.next = begun + self.rollup.config.interval;
-        if self.totals.is_clean() {
-            self.flushed(begun_at);
-            return Ok(());
-        }
-        let entities = self.totals.dirty();
         let elements = self.totals.begin_flush();
         let mut rows = Vec::new();
         while self.totals.take_rows(CHUNK, &mut rows) {
             tokio::task::yield_now().await;
         }
+        if rows.is_empty() && elements.is_empty() {
+            self.totals.answered();
+            self.flushed(begun_at);
+            return Ok(());
+        }
         let (done, answer) = oneshot::channel();
         let flush = RowFlush { rows, elements, done };
-        self.flying = Some(Flying { answer, begun, begun_at, entities });
+        self.flying = Some(Flying { answer, begun, begun_at });
         self.rollup.rows.send(flush).await.map_err(|unsent| Gone(unsent.0.elements))
     }
 
@@ -286,8 +293,7 @@ impl Task {
         let stats = &self.rollup.stats;
         stats.rows.store(self.totals.rows() as u64, Ordering::Relaxed);
         stats.entities.store(self.totals.entities() as u64, Ordering::Relaxed);
-        let flying = self.flying.as_ref().map_or(0, |flying| flying.entities);
-        stats.dirty.store((self.totals.dirty() + flying) as u64, Ordering::Relaxed);
+        stats.dirty.store(self.totals.dirty() as u64, Ordering::Relaxed);
     }
 }
 

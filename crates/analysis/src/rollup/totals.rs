@@ -4,6 +4,7 @@
 //! not computed from its minutes (analysis 4.6). What a row holds is absolute, so writing it twice changes nothing, and a row
 //! that was evicted opens again as another partial, so nothing that was written is ever read back or overwritten.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -13,6 +14,7 @@ use model::{Bucket, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis, Zone};
 use smallvec::{SmallVec, smallvec};
 
 use super::calendar::{Calendar, LATE_MINUTES};
+use super::turns::Turns;
 
 /// Minutes without a touch after which a clean row of an ended bucket is forgotten, so that late data open at most one more
 /// partial in that time.
@@ -52,17 +54,33 @@ impl From<&EntityKey> for EntityKey {
 }
 
 /// The rows of one entity, ascending by step and bucket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entity {
     rows: Vec<Held>,
-    /// Stands in the list of dirty entities; then some row is dirty.
-    dirty: bool,
+    /// The flush with which some row goes next; [`NEVER`]: all are clean. The list of that flush has it. One of a later flush may have
+    /// it too, from before something came between.
+    listed: u64,
+    /// Sets its turns off from those of others.
+    phase: u32,
+}
+
+/// No flush at all.
+const NEVER: u64 = u64::MAX;
+
+/// What the store has yet to be told of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owed {
+    Nothing,
+    /// When it is its turn: it grows with each of its minutes.
+    InTurn,
+    /// With the next flush.
+    AtOnce,
 }
 
 #[derive(Debug)]
 struct Held {
     step: Step,
-    dirty: bool,
+    owed: Owed,
     bucket: Bucket,
     life: u32,
     /// The node's minute of the last touch.
@@ -81,34 +99,49 @@ struct Held {
 pub struct Totals {
     writer: u64,
     limits: Limits,
+    turns: Turns,
     calendar: Calendar,
     entities: HashMap<EntityKey, Entity>,
     /// Every entity once: the order in which the sweep visits them.
-    ring: std::collections::VecDeque<EntityKey>,
-    dirty: Vec<EntityKey>,
+    ring: VecDeque<EntityKey>,
+    /// Whom the next flush visits, the one after it, and so on.
+    lists: VecDeque<Vec<EntityKey>>,
+    /// What is left of the list of the flush that began.
+    due: Vec<EntityKey>,
+    /// Entities with a row that no flush has taken yet.
+    owing: usize,
+    /// Entities that do not owe any more if the store answers the flush in flight.
+    flying: usize,
     elements: Elements,
     /// The number of the last flush that began.
     seq: u64,
     /// Whether that flush has no answer yet.
     in_flight: bool,
     life: u32,
+    /// The phase of the next entity that opens.
+    phase: u32,
     rows: usize,
 }
 
 impl Totals {
     /// Empty totals of a writer, whose id is 64 random bits drawn at this start.
-    pub fn new(writer: u64, zone: Zone, limits: Limits) -> Self {
+    pub fn new(writer: u64, zone: Zone, limits: Limits, turns: Turns) -> Self {
         Totals {
             writer,
             limits,
+            turns,
             calendar: Calendar::new(zone),
             entities: HashMap::new(),
-            ring: std::collections::VecDeque::new(),
-            dirty: Vec::new(),
+            ring: VecDeque::new(),
+            lists: VecDeque::new(),
+            due: Vec::new(),
+            owing: 0,
+            flying: 0,
             elements: Elements::default(),
             seq: 0,
             in_flight: false,
             life: 0,
+            phase: 0,
             rows: 0,
         }
     }
@@ -134,7 +167,8 @@ impl Totals {
             EntryRef::Vacant(_) if full || known >= self.limits.entities => return false,
             EntryRef::Vacant(place) => {
                 self.ring.push_back(key.clone());
-                place.insert(Entity::default())
+                self.phase = self.phase.wrapping_add(1);
+                place.insert(Entity { rows: Vec::new(), listed: NEVER, phase: self.phase })
             }
             EntryRef::Occupied(entity) => entity.into_mut(),
         };
@@ -145,15 +179,15 @@ impl Totals {
             return false;
         }
         let before = held.rows.len();
-        let mut touched = false;
+        let mut owed = Owed::Nothing;
         for (row_step, bucket) in targets {
-            let said_again = step != Step::Minute;
-            touched |= held.merge(row_step, bucket, cells, said_again, now, &mut self.life);
+            owed = owed.max(held.merge(row_step, bucket, cells, step, now, &mut self.life));
         }
         self.rows += held.rows.len() - before;
-        if touched && !held.dirty {
-            held.dirty = true;
-            self.dirty.push(key);
+        if owed == Owed::AtOnce && held.listed > self.seq + 1 {
+            self.owing += usize::from(held.listed == NEVER);
+            held.listed = self.seq + 1;
+            list(&mut self.lists, 0).push(key);
         }
         true
     }
@@ -163,12 +197,27 @@ impl Totals {
         self.elements.merge(elements);
     }
 
-    /// Begins a flush of everything dirty, under a sequence number that rises, and answers the elements that it carries. There may
-    /// be one unanswered flush at most.
+    /// From now on every flush takes everything that changed, whosever turn it is.
+    pub fn hurry(&mut self) {
+        self.turns = Turns::ALWAYS;
+        let next = self.seq + 1;
+        let later: Vec<_> = self.lists.drain(1.min(self.lists.len())..).flatten().collect();
+        for key in later {
+            let Some(entity) = self.entities.get_mut(&key) else { continue };
+            if entity.listed != NEVER && entity.listed > next {
+                entity.listed = next;
+                list(&mut self.lists, 0).push(key);
+            }
+        }
+    }
+
+    /// Begins a flush of everything whose turn it is, under a sequence number that rises, and answers the elements that it carries.
+    /// There may be one unanswered flush at most. Turns are counted in flushes, also in those that turn out to be empty.
     pub fn begin_flush(&mut self) -> Elements {
         assert!(!self.in_flight, "a flush begins only after the answer to the one before it");
         self.seq += 1;
         self.in_flight = true;
+        self.due = self.lists.pop_front().unwrap_or_default();
         self.take_elements()
     }
 
@@ -177,14 +226,22 @@ impl Totals {
         std::mem::take(&mut self.elements)
     }
 
-    /// Adds the dirty rows of the next `n_entities` entities to `rows`, absolute, under the sequence of the flush that began.
-    /// `true`: there are more.
+    /// Adds what the next `n_entities` entities owe to `rows`, absolute, under the sequence of the flush that began. Hours and days
+    /// whose turn it is not stay dirty. `true`: there are more entities.
     pub fn take_rows(&mut self, n_entities: usize, rows: &mut Vec<Row>) -> bool {
-        for key in self.dirty.drain(self.dirty.len().saturating_sub(n_entities)..) {
-            let Some(entity) = self.entities.get_mut(&key) else { continue };
-            entity.dirty = false;
-            for held in entity.rows.iter_mut().filter(|held| held.dirty) {
-                held.dirty = false;
+        for _ in 0..n_entities {
+            let Some(key) = self.due.pop() else { return false };
+            let Some(entity) = self.entities.get_mut(&key).filter(|entity| entity.listed == self.seq) else { continue };
+            let mut wait = NEVER;
+            for held in entity.rows.iter_mut().filter(|held| held.owed != Owed::Nothing) {
+                if held.owed == Owed::InTurn {
+                    let until = self.turns.until(held.step, entity.phase, self.seq);
+                    if until > 0 {
+                        wait = wait.min(until);
+                        continue;
+                    }
+                }
+                held.owed = Owed::Nothing;
                 held.taken = self.seq;
                 rows.push(Row {
                     key: RowKey { scope: key.scope, step: held.step, bucket: held.bucket, entity: key.entity.clone() },
@@ -193,13 +250,22 @@ impl Totals {
                     cells: held.cells.clone(),
                 });
             }
+            if wait == NEVER {
+                entity.listed = NEVER;
+                self.owing -= 1;
+                self.flying += 1;
+            } else {
+                entity.listed = self.seq + wait;
+                list(&mut self.lists, wait - 1).push(key);
+            }
         }
-        !self.dirty.is_empty()
+        !self.due.is_empty()
     }
 
     /// The store has answered for good: what the flush took is clean, unless it was touched meanwhile.
     pub fn answered(&mut self) {
         self.in_flight = false;
+        self.flying = 0;
     }
 
     /// Looks at the next `n_entities` entities and evicts what may go: clean rows that nothing touched for [`IDLE_MINUTES`] and
@@ -213,7 +279,9 @@ impl Totals {
             let held = entity.rows.len();
             let flying = if self.in_flight { self.seq } else { 0 };
             entity.rows.retain(|row| {
-                row.dirty || (flying != 0 && row.taken == flying) || !row.may_go(&mut self.calendar, now)
+                row.owed != Owed::Nothing
+                    || (flying != 0 && row.taken == flying)
+                    || !row.may_go(&mut self.calendar, now)
             });
             self.rows -= held - entity.rows.len();
             if entity.rows.is_empty() {
@@ -235,15 +303,24 @@ impl Totals {
         self.entities.len()
     }
 
-    /// Entities with something that is not yet written.
+    /// Entities with something that the store has not answered for. Those that were touched while a flush took them count twice.
     pub fn dirty(&self) -> usize {
-        self.dirty.len()
+        self.owing + self.flying
     }
 
-    /// Whether there is nothing to flush: no dirty row and no element that waits for one.
+    /// Whether there is nothing to flush, now or in its turn: no dirty row and no element that waits for one.
     pub fn is_clean(&self) -> bool {
-        self.dirty.is_empty() && self.elements.is_empty()
+        self.owing == 0 && self.elements.is_empty()
     }
+}
+
+/// The list of the flush that begins after `later` others.
+fn list(lists: &mut VecDeque<Vec<EntityKey>>, later: u64) -> &mut Vec<EntityKey> {
+    let at = usize::try_from(later).expect("a turn comes within a period, which is an u32");
+    if lists.len() <= at {
+        lists.resize_with(at + 1, Vec::new);
+    }
+    &mut lists[at]
 }
 
 impl Entity {
@@ -251,35 +328,30 @@ impl Entity {
         self.rows.binary_search_by_key(&(step, bucket), |held| (held.step, held.bucket))
     }
 
-    /// Merges into one row, which opens where it must; says whether the row has something to write. `said_again`: the cells may
-    /// well hold nothing new.
-    fn merge(
-        &mut self,
-        step: Step,
-        bucket: Bucket,
-        cells: &Cells,
-        said_again: bool,
-        now: Bucket,
-        life: &mut u32,
-    ) -> bool {
+    /// Merges what was said of `of` into one row, which opens where it must; answers what the store has yet to be told of it.
+    fn merge(&mut self, step: Step, bucket: Bucket, cells: &Cells, of: Step, now: Bucket, life: &mut u32) -> Owed {
+        let news = if step == of { Owed::AtOnce } else { Owed::InTurn };
         match self.find(step, bucket) {
             Ok(at) => {
                 let held = &mut self.rows[at];
                 held.touched = now;
-                if said_again {
-                    held.dirty |= merge_changes(&mut held.cells, cells);
-                } else {
+                // A minute says what was not said before; others may well hold nothing new.
+                let changed = if of == Step::Minute {
                     held.cells.merge(cells);
-                    held.dirty = true;
+                    true
+                } else {
+                    merge_changes(&mut held.cells, cells)
+                };
+                if changed {
+                    held.owed = held.owed.max(news);
                 }
-                held.dirty
+                held.owed
             }
             Err(at) => {
                 *life = life.wrapping_add(1);
-                let held =
-                    Held { step, dirty: true, bucket, life: *life, touched: now, taken: 0, cells: cells.clone() };
+                let held = Held { step, owed: news, bucket, life: *life, touched: now, taken: 0, cells: cells.clone() };
                 self.rows.insert(at, held);
-                true
+                news
             }
         }
     }
@@ -316,204 +388,4 @@ fn merge_changes(mine: &mut Cells, theirs: &Cells) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use model::cell::{self, CellId};
-    use model::telemetry::Signal;
-    use model::{Agg, UnixMillis};
-    use testkit::START;
-
-    use super::*;
-
-    const CPM: CellId = CellId(64);
-    /// 2024-01-15T12:00Z.
-    const NOON: u32 = 28_422_000;
-
-    fn key(scope: Scope, step: Step, bucket: u32, entity: &str) -> RowKey {
-        RowKey { scope, step, bucket: Bucket(bucket), entity: entity.into() }
-    }
-
-    fn calls(n: u64) -> Cells {
-        Cells::from_iter([(CPM, Agg::Count(n))])
-    }
-
-    fn ping(minute: i64) -> Cells {
-        Cells::from_iter([(cell::LAST_PING, Agg::Max(minute))])
-    }
-
-    fn at(minute: u32) -> UnixMillis {
-        Bucket(minute).start()
-    }
-
-    fn totals(limits: Limits) -> Totals {
-        Totals::new(7, Zone::utc(), limits)
-    }
-
-    fn take(totals: &mut Totals) -> Vec<Row> {
-        let mut rows = Vec::new();
-        totals.begin_flush();
-        while totals.take_rows(2, &mut rows) {}
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        rows
-    }
-
-    fn show(rows: &[Row]) -> String {
-        let line = |row: &Row| {
-            let cells: Vec<_> = row.cells.iter().map(|(_, agg)| format!("{agg:?}")).collect();
-            let bucket = i64::from(row.key.bucket.0) - i64::from(NOON);
-            format!(
-                "{} {:?} {bucket:+} life {} seq {}: {}\n",
-                row.key.entity,
-                row.key.step,
-                row.partial.life,
-                row.seq,
-                cells.join(" ")
-            )
-        };
-        rows.iter().map(line).collect()
-    }
-
-    fn check(rows: &[Row], expected: Expect) {
-        expected.assert_eq(&show(rows));
-    }
-
-    #[test]
-    fn a_minute_counts_in_its_hour_and_its_day_and_rows_are_absolute() {
-        let mut totals = totals(Limits::default());
-        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON, "a"), &calls(2), START));
-        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON + 61, "a"), &calls(3), START));
-        check(
-            &take(&mut totals),
-            expect![[r#"
-                a Minute +0 life 1 seq 1: Count(2)
-                a Minute +61 life 4 seq 1: Count(3)
-                a Hour +0 life 2 seq 1: Count(2)
-                a Hour +60 life 5 seq 1: Count(3)
-                a Day -720 life 3 seq 1: Count(5)
-            "#]],
-        );
-        totals.answered();
-        assert!(totals.is_clean());
-        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON + 1, "a"), &calls(1), START));
-        check(
-            &take(&mut totals),
-            expect![[r#"
-                a Minute +1 life 6 seq 2: Count(1)
-                a Hour +0 life 2 seq 2: Count(3)
-                a Day -720 life 3 seq 2: Count(6)
-            "#]],
-        );
-    }
-
-    #[test]
-    fn hours_and_days_are_those_of_the_zone() {
-        let mut totals = Totals::new(7, Zone::named("Asia/Kolkata").unwrap(), Limits::default());
-        assert!(totals.merge(&key(Scope::Service, Step::Minute, NOON + 10, "a"), &calls(1), START));
-        // 17:40 in Kolkata: the hour began at 11:30 UTC, the day at 18:30 UTC the evening before.
-        check(
-            &take(&mut totals),
-            expect![[r#"
-                a Minute +10 life 1 seq 1: Count(1)
-                a Hour -30 life 2 seq 1: Count(1)
-                a Day -1050 life 3 seq 1: Count(1)
-            "#]],
-        );
-    }
-
-    #[test]
-    fn what_was_touched_while_a_flush_was_in_flight_stays_dirty() {
-        let mut totals = totals(Limits::default());
-        for entity in ["a", "b"] {
-            totals.merge(&key(Scope::Service, Step::Hour, NOON, entity), &calls(1), START);
-        }
-        assert_eq!(take(&mut totals).len(), 2);
-        totals.merge(&key(Scope::Service, Step::Hour, NOON, "b"), &calls(1), START);
-        totals.answered();
-        check(
-            &take(&mut totals),
-            expect![[r#"
-            b Hour +0 life 2 seq 2: Count(2)
-        "#]],
-        );
-    }
-
-    #[test]
-    fn elements_wait_for_a_flush_even_where_no_row_changed() {
-        let mut totals = totals(Limits::default());
-        let mut one = Elements::default();
-        one.add(Signal::Management, 1);
-        totals.count(&one);
-        totals.count(&one);
-        assert!(!totals.is_clean());
-        assert_eq!(totals.begin_flush().iter().collect::<Vec<_>>(), [(Signal::Management, 2)]);
-        assert!(totals.is_clean(), "a flush carries them");
-    }
-
-    #[test]
-    fn saying_what_is_known_dirties_nothing() {
-        let mut totals = totals(Limits::default());
-        let life = key(Scope::ServiceInstance, Step::Life, 0, "i");
-        totals.merge(&life, &ping(5), START);
-        take(&mut totals);
-        totals.answered();
-        totals.merge(&life, &ping(5), START);
-        totals.merge(&life, &ping(4), START);
-        assert!(totals.is_clean());
-        totals.merge(&life, &ping(6), START);
-        assert_eq!(take(&mut totals).len(), 1);
-    }
-
-    #[test]
-    fn an_ended_row_goes_when_it_was_left_alone_and_opens_again_as_another_partial() {
-        let mut totals = totals(Limits::default());
-        let minute = key(Scope::Service, Step::Minute, NOON, "a");
-        totals.merge(&minute, &calls(1), at(NOON));
-        take(&mut totals);
-        assert_eq!(totals.sweep(9, at(NOON + 60)), 0, "it is in flight");
-        totals.answered();
-        totals.merge(&minute, &calls(1), at(NOON + 5));
-        assert_eq!(totals.sweep(9, at(NOON + 60)), 0, "it is dirty");
-        take(&mut totals);
-        totals.answered();
-        assert_eq!(totals.sweep(9, at(NOON + 11)), 0, "its minute ended 10 minutes ago, not over 10");
-        assert_eq!(totals.sweep(9, at(NOON + 15)), 0, "it was touched 10 minutes ago, not over 10");
-        assert_eq!(totals.sweep(9, at(NOON + 16)), 1);
-        assert_eq!(totals.sweep(9, at(NOON + 70)), 0, "the hour ended 10 minutes ago, not over 10");
-        assert_eq!(totals.sweep(9, at(NOON + 71)), 1);
-        assert_eq!((totals.rows(), totals.entities()), (1, 1), "the day is running");
-        totals.merge(&minute, &calls(5), at(NOON + 72));
-        check(
-            &take(&mut totals),
-            expect![[r#"
-                a Minute +0 life 4 seq 3: Count(5)
-                a Hour +0 life 5 seq 3: Count(5)
-                a Day -720 life 3 seq 3: Count(7)
-            "#]],
-        );
-    }
-
-    #[test]
-    fn a_life_row_goes_after_an_idle_day() {
-        let mut totals = totals(Limits::default());
-        totals.merge(&key(Scope::Address, Step::Life, 0, "b:80"), &ping(1), at(NOON));
-        take(&mut totals);
-        totals.answered();
-        assert_eq!(totals.sweep(9, at(NOON + LIFE_IDLE_MINUTES)), 0);
-        assert_eq!(totals.sweep(9, at(NOON + LIFE_IDLE_MINUTES + 1)), 1);
-        assert_eq!((totals.rows(), totals.entities()), (0, 0));
-    }
-
-    #[test]
-    fn above_a_limit_new_entities_and_late_rows_are_refused_and_running_ones_go_on() {
-        let mut totals = totals(Limits { entities: 2, rows: 6 });
-        let row = |minute, entity| key(Scope::Service, Step::Minute, minute, entity);
-        assert!(totals.merge(&row(NOON, "a"), &calls(1), at(NOON)));
-        assert!(totals.merge(&row(NOON, "b"), &calls(1), at(NOON)));
-        assert!(!totals.merge(&row(NOON, "c"), &calls(1), at(NOON)), "a third entity");
-        assert!(totals.merge(&row(NOON + 1, "a"), &calls(1), at(NOON)), "the running minute");
-        assert_eq!(totals.rows(), 7);
-        assert!(!totals.merge(&row(NOON - 60, "a"), &calls(1), at(NOON)), "a late minute that is not open");
-        assert!(totals.merge(&row(NOON, "a"), &calls(1), at(NOON + 600)), "a late minute that is open");
-        assert_eq!(totals.rows(), 7);
-    }
-}
+mod tests;
