@@ -12,14 +12,14 @@ use analysis::delta::Delta;
 use analysis::oal::{self, Program, Rules};
 use analysis::prices::{PriceFile, Prices};
 use analysis::worker::{self, Worker};
-use analysis::{alias, catalogue, policy, rollup};
+use analysis::{alias, catalogue, rollup};
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use model::ledger::Ledger;
 use model::metric::Catalogue;
 use model::telemetry::Envelope;
 use model::{Clock, Zone};
-use query::Components;
+use query::{ComponentFile, Components};
 use receiver::Ingest;
 use storage::chance::random;
 use storage::lease::{Lease, Tenure};
@@ -35,8 +35,6 @@ use crate::lifecycle::Tasks;
 use crate::listeners::Listeners;
 use crate::live::{self, Address, Live, Ports};
 use crate::net::Places;
-use crate::policies::Policies;
-use crate::watch::Reloads;
 use crate::{admin, assets, scrape};
 
 /// How often retention looks for what has expired.
@@ -48,22 +46,21 @@ pub struct Files {
     rules: Rules,
     components: Components,
     prices: Prices,
-    policies: Policies,
 }
 
 impl Files {
-    /// Reads the files that are compiled in or in `dir`; some of them go over what `config` says. Errors name file, line and column.
-    pub fn load(dir: Option<&Path>, config: &Config) -> anyhow::Result<Files> {
+    /// Reads the files that are compiled in or in `dir`. Errors name file, line and column.
+    pub fn load(dir: Option<&Path>) -> anyhow::Result<Files> {
         let files = assets::oal(dir)?;
         let rules = oal::read(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
             .map_err(|errors| anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))?;
-        let files = assets::components(dir)?;
-        let components = Components::read(files.iter().map(|(name, text)| (*name, text.as_str())))
-            .map_err(|problems| anyhow!(problems.join("\n  ")))?;
+        let components: ComponentFile =
+            serde_saphyr::from_str(&assets::components(dir)?).context("component-libraries.yml")?;
+        let components = Components::new(components)
+            .map_err(|problems| anyhow!("component-libraries.yml: {}", problems.join("\n  ")))?;
         let prices: PriceFile = serde_saphyr::from_str(&assets::prices(dir)?).context("gen-ai-config.yml")?;
         let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
-        let policies = Policies::open(dir, &config.analysis)?;
-        Ok(Files { rules, components, prices, policies })
+        Ok(Files { rules, components, prices })
     }
 }
 
@@ -87,8 +84,6 @@ struct Shared {
     ledger: Arc<Ledger>,
     aliases: Arc<alias::Table>,
     rollup: Arc<rollup::Stats>,
-    policies: policy::Table,
-    reloads: Vec<Arc<Reloads>>,
 }
 
 /// Opens the store, wires everything and begins to serve. `Err` says what is in the way; nothing is left running then.
@@ -100,9 +95,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
     let metrics = metrics.context("cannot read the metric catalogue")?;
     let (ledger, aliases, rollup) = Default::default();
-    let (policies, reloads) = (files.policies.table(), files.policies.reloads().to_vec());
-    let shared =
-        Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup, policies, reloads };
+    let shared = Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
         Arc::clone(&shared.ledger),
@@ -117,7 +110,6 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let to_rollup = roll_up(&shared, &mut tasks, workers, &write);
     let queues = work(&shared, &mut tasks, workers, (metrics.program, files.prices), to_rollup, &write);
     drop(write);
-    files.policies.follow(&mut tasks);
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
     let nodes = look_after(&shared, &mut tasks, ports).await;
 
@@ -173,7 +165,6 @@ fn work(
         program,
         aliases: shared.aliases.load(),
         settings: Arc::new(settings.with_prices(prices)),
-        policies: shared.policies.load(),
         serial: Arc::new(Serial::new(random())),
     };
     let mut queues = Vec::with_capacity(workers);
@@ -184,7 +175,6 @@ fn work(
             ingest: elements,
             context: context.clone(),
             aliases: Arc::clone(&shared.aliases),
-            policies: shared.policies.clone(),
             deltas: deltas.clone(),
             flush_near: flush_near.clone(),
             records: write.records.clone(),
@@ -288,7 +278,6 @@ impl Shared {
             rollup: Arc::clone(&self.rollup),
             aliases: Arc::clone(&self.aliases),
             ingest,
-            reloads: self.reloads.clone(),
             clock: self.clock.clone(),
             started: self.clock.now(),
         }
