@@ -7,7 +7,9 @@ use analysis::catalogue::numbered;
 use analysis::context::{Config, Context, Serial, Settings};
 use analysis::delta::Delta;
 use analysis::derive::derive;
+use analysis::naming::{Names, NamingConfig};
 use analysis::oal;
+use analysis::policy::Policies;
 use divan::{Bencher, black_box};
 use model::ledger::Ledger;
 use model::segment::{Segment, Span, SpanKind, SpanLayer, SpanRef, Tag};
@@ -30,6 +32,8 @@ fn context() -> Context {
         program,
         aliases: Arc::default(),
         settings: Arc::new(Settings::new(&Config::default(), Zone::utc(), 7)),
+        policies: Policies::new(&Config::default()),
+        names: Names::without_rules(&NamingConfig::default()),
         serial: Arc::new(Serial::new(1)),
     }
 }

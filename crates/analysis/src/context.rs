@@ -1,6 +1,5 @@
 //! What derivation needs to know beside the telemetry: metrics, aliases, settings. All of it is given, none of it is fetched.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,11 +10,13 @@ use model::{Bucket, UnixMillis, Zone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::naming::{Names, NamingConfig};
 use crate::oal::Program;
 use crate::prices::Prices;
 use crate::rollup::Limits;
-pub use crate::slow::Slow;
-use crate::slow::Thresholds;
+use crate::windows;
+use crate::policy::Policies;
+pub use crate::policy::{Apdex, Sampling, Slow};
 
 /// How a segment's own status is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,10 +24,13 @@ use crate::slow::Thresholds;
 pub enum SegmentStatus {
     /// It failed when any of its spans did.
     #[default]
+    #[serde(alias = "FROM_SPAN_STATUS")]
     AnySpan,
     /// It failed when one of its entry spans did.
+    #[serde(alias = "FROM_ENTRY_SPAN")]
     EntrySpan,
     /// It failed when its first span did.
+    #[serde(alias = "FROM_FIRST_SPAN")]
     FirstSpan,
 }
 
@@ -38,22 +42,6 @@ pub struct Gateway {
     pub name: String,
     /// Addresses that clients use, each `host:port`.
     pub addresses: Vec<String>,
-}
-
-/// Apdex thresholds in milliseconds: a call is satisfied up to T, tolerated up to 4 T.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Apdex {
-    /// T of every service that has none of its own.
-    pub default_ms: u32,
-    /// T by service name.
-    pub services: BTreeMap<String, u32>,
-}
-
-impl Default for Apdex {
-    fn default() -> Self {
-        Apdex { default_ms: 500, services: BTreeMap::new() }
-    }
 }
 
 /// Settings of the analysis of telemetry.
@@ -70,10 +58,16 @@ pub struct Config {
     pub gateways: Vec<Gateway>,
     /// Component ids of clients that call through a proxy of their own: what they call an address is not the instance behind it.
     pub no_upstream_real_address_agents: Vec<i32>,
+    /// Which segments are kept; metrics count all of them.
+    pub sampling: Sampling,
+    /// How long names may be, and how many endpoints a service may have.
+    pub naming: NamingConfig,
     /// Apdex thresholds.
     pub apdex: Apdex,
     /// When a statement of a database or a command of a cache counts as slow and is kept for the lists of slow ones.
     pub slow: Slow,
+    /// How traces are watched for their summaries.
+    pub trace_windows: windows::Config,
     /// Services, instances, endpoints, relations and so on whose totals are in memory at a time. Above it new ones are refused
     /// and counted, known ones go on.
     pub max_entities: usize,
@@ -101,8 +95,11 @@ impl Default for Config {
             gateways: Vec::new(),
             // Nginx and Envoy.
             no_upstream_real_address_agents: vec![6000, 9000],
+            sampling: Sampling::default(),
+            naming: NamingConfig::default(),
             apdex: Apdex::default(),
             slow: Slow::default(),
+            trace_windows: windows::Config::default(),
             max_entities: Limits::default().entities,
             max_rows: Limits::default().rows,
         }
@@ -125,15 +122,11 @@ impl Config {
     #[must_use]
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.apdex.default_ms == 0 {
-            problems.push("apdex.default_ms: must be at least 1, is 0".to_owned());
-        }
-        for (name, &t) in &self.apdex.services {
-            if t == 0 {
-                problems.push(format!("apdex.services.{name}: must be at least 1, is 0"));
-            }
-        }
+        problems.extend(self.sampling.problems());
+        problems.extend(self.apdex.problems());
+        problems.extend(self.naming.problems());
         problems.extend(self.slow.problems());
+        problems.extend(self.trace_windows.problems());
         if !(1..=MOST).contains(&self.max_entities) {
             problems.push(format!("max_entities: must be between 1 and {MOST}, is {}", self.max_entities));
         }
@@ -164,11 +157,6 @@ pub struct Settings {
     pub(crate) segment_status: SegmentStatus,
     gateways: HashSet<Box<str>, RandomState>,
     no_upstream_real_address_agents: HashSet<i32, RandomState>,
-    apdex_default: i64,
-    apdex: HashMap<Box<str>, i64, RandomState>,
-    pub(crate) slow_database: Thresholds,
-    pub(crate) slow_cache_read: Thresholds,
-    pub(crate) slow_cache_write: Thresholds,
     pub(crate) max_statement_units: usize,
     pub(crate) prices: Prices,
     pub(crate) layers: Layers,
@@ -191,18 +179,12 @@ impl Settings {
             keys.iter().map(|key| (key.as_str().into(), format!("{signal}|{key}").into_boxed_str())).collect::<Keys>()
         };
         let addresses = config.gateways.iter().flat_map(|g| &g.addresses);
-        let apdex = config.apdex.services.iter().map(|(name, &t)| (name.as_str().into(), i64::from(t)));
         Settings {
             trace_tags: keys("TRACE", &config.searchable_trace_tags),
             log_tags: keys("LOG", &config.searchable_log_tags),
             segment_status: config.segment_status,
             gateways: addresses.map(|a| a.as_str().into()).collect(),
             no_upstream_real_address_agents: config.no_upstream_real_address_agents.iter().copied().collect(),
-            apdex_default: i64::from(config.apdex.default_ms),
-            apdex: apdex.collect(),
-            slow_database: Thresholds::new(&config.slow.database_ms),
-            slow_cache_read: Thresholds::new(&config.slow.cache_read_ms),
-            slow_cache_write: Thresholds::new(&config.slow.cache_write_ms),
             max_statement_units: usize::try_from(config.slow.max_statement_chars).unwrap_or(usize::MAX),
             prices: Prices::default(),
             layers: Layers::default(),
@@ -222,11 +204,6 @@ impl Settings {
     #[must_use]
     pub fn with_layers(self, layers: Layers) -> Self {
         Settings { layers, ..self }
-    }
-
-    /// T of a service in milliseconds, by its name as it enters ids.
-    pub fn apdex_threshold(&self, service: &str) -> i64 {
-        if self.apdex.is_empty() { self.apdex_default } else { *self.apdex.get(service).unwrap_or(&self.apdex_default) }
     }
 
     /// Whether an address is that of a gateway without an agent.
@@ -329,6 +306,10 @@ pub struct Context {
     pub aliases: Arc<Aliases>,
     /// Settings.
     pub settings: Arc<Settings>,
+    /// What operators may change while the server runs.
+    pub policies: Policies,
+    /// Names: how they are cut and grouped, and which of them were seen before.
+    pub names: Names,
     /// Ids for logs.
     pub serial: Arc<Serial>,
 }

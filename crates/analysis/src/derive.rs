@@ -7,13 +7,16 @@ use model::{Bucket, Scope, Step, UnixMillis, cell};
 
 use crate::context::{Context, Settings};
 use crate::delta::{Delta, add_id};
+use crate::naming::{Name, Names};
+use crate::policy::Policies;
 use crate::source::{Source, SourceKind};
 use crate::{event, jvm, log, management, trace};
 
 /// Derives one element: rows merge into `delta`, records are appended to `records`.
 ///
-/// Every element ends in exactly one of three ways: one record is appended; it is counted in `delta` because it leaves rows
-/// only; or it is refused in `ledger` at [`Stage::Derive`]. A piece of it that cannot be used (a span of the year 9999, a tag
+/// Every element ends in exactly one of four ways: one record is appended; it is counted in `delta` because it leaves rows
+/// only; it is counted in `ledger` as sampled out, its rows being there all the same; or it is refused in `ledger` at
+/// [`Stage::Derive`]. A piece of it that cannot be used (a span of the year 9999, a tag
 /// that should be JSON and is not) is left out and counted among the refused rows; the rest goes on.
 ///
 /// `received` is the server's time of receipt: the time of what carries none of its own.
@@ -48,6 +51,24 @@ pub(crate) struct Out<'a> {
 impl<'a> Out<'a> {
     pub(crate) fn settings(&self) -> &'a Settings {
         &self.context.settings
+    }
+
+    pub(crate) fn policies(&self) -> &'a Policies {
+        &self.context.policies
+    }
+
+    /// The element is left out by sampling.
+    pub(crate) fn sample_out(&self, signal: Signal) {
+        self.ledger.sample_out(signal, 1);
+    }
+
+    pub(crate) fn names(&self) -> &'a Names {
+        &self.context.names
+    }
+
+    /// The name of an endpoint as it enters ids; the service's is as it enters ids.
+    pub(crate) fn endpoint<'n>(&self, service: &str, name: &'n str) -> Name<'n> {
+        self.context.names.endpoint(service, name, self.received)
     }
 
     /// The element is refused as a whole.

@@ -7,6 +7,7 @@ use model::segment::{Segment, Span, SpanKind, SpanLayer, SpanRef, Tag};
 use model::telemetry::{Event, Jvm, JvmGc, JvmMemory, JvmPool, KeepAlive, Log, Properties, Signal, Telemetry};
 use proptest::prelude::*;
 
+use crate::context::{Config, Sampling};
 use crate::testing::{Bench, T0};
 
 /// Names of all sorts: few, so that things meet; blank, long, and such as take more UTF-16 units or bytes than characters.
@@ -89,8 +90,10 @@ fn span() -> impl Strategy<Value = Span> {
 }
 
 fn segment() -> impl Strategy<Value = Telemetry> {
-    (name(), name(), name(), prop::collection::vec(span(), 0..5)).prop_map(|(segment_id, service, instance, spans)| {
-        Telemetry::Segment(Box::new(Segment { segment_id, service, instance, spans, ..Segment::default() }))
+    let parts = (name(), name(), name(), "[a-z]{1,8}", prop::collection::vec(span(), 0..5));
+    parts.prop_map(|(segment_id, service, instance, trace_id, spans)| {
+        let trace_id = trace_id.into();
+        Telemetry::Segment(Box::new(Segment { trace_id, segment_id, service, instance, spans, ..Segment::default() }))
     })
 }
 
@@ -137,23 +140,58 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
 }
 
 fn derived(elements: impl IntoIterator<Item = Telemetry>) -> Bench {
-    let bench = Bench::new().alias("b:80", "Yg==.1", "Yg==.1_Yg==");
+    sampled(&Sampling::default(), elements)
+}
+
+fn sampled(sampling: &Sampling, elements: impl IntoIterator<Item = Telemetry>) -> Bench {
+    let config = Config { sampling: sampling.clone(), ..Config::default() };
+    let bench = Bench::with(&config).alias("b:80", "Yg==.1", "Yg==.1_Yg==");
     elements.into_iter().fold(bench, Bench::derive)
+}
+
+fn sampling() -> impl Strategy<Value = Sampling> {
+    (0..=10_000_u32, -1..300_000, any::<bool>()).prop_map(|(rate, slow_segment_ms, force_error)| Sampling {
+        rate,
+        slow_segment_ms,
+        force_error,
+        ..Sampling::default()
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// The conservation law at this stage: a record, a count, or a refusal, and only one of them.
+    /// The conservation law at this stage: a record, a count, a refusal, or sampled out, and only one of them.
     #[test]
-    fn every_element_ends_in_exactly_one_way(element in telemetry()) {
+    fn every_element_ends_in_exactly_one_way(element in telemetry(), sampling in sampling()) {
         let signal = element.signal();
-        let bench = derived([element]);
+        let bench = sampled(&sampling, [element]);
         let refused: u64 = Reason::ALL.iter().map(|&r| bench.ledger.refused(Stage::Derive, signal, r)).sum();
         let counted: u64 = bench.delta.elements().iter().map(|(_, n)| n).sum();
-        prop_assert_eq!(bench.records.len() as u64 + counted + refused, 1);
+        let sampled_out: u64 = Signal::ALL.iter().map(|&signal| bench.ledger.sampled_out(signal)).sum();
+        prop_assert!(sampled_out == 0 || signal == Signal::Segment);
+        prop_assert_eq!(bench.records.len() as u64 + counted + refused + sampled_out, 1);
         let leaves_a_record = matches!(signal, Signal::Segment | Signal::Log | Signal::Event);
         prop_assert_eq!(counted > 0 && leaves_a_record, false);
+    }
+
+    /// Whatever sampling leaves out: no row but those of tags knows of it, and what is kept is kept as it is without.
+    #[test]
+    fn metrics_do_not_depend_on_sampling(elements in prop::collection::vec(telemetry(), 1..8), sampling in sampling()) {
+        let (all, some) = (derived(elements.clone()), sampled(&sampling, elements));
+        let rows = |bench: &Bench| {
+            let metrics = bench.delta.rows().iter().filter(|(key, _)| key.scope != model::Scope::Tag);
+            metrics.map(|(key, cells)| (key.clone(), cells.clone())).collect::<std::collections::HashMap<_, _>>()
+        };
+        prop_assert_eq!(rows(&all), rows(&some));
+        prop_assert_eq!(all.delta.elements(), some.delta.elements());
+        let sampled_out = some.ledger.sampled_out(Signal::Segment);
+        prop_assert_eq!(all.records.len() as u64, some.records.len() as u64 + sampled_out);
+        let mut rest = all.records.iter();
+        for kept in &some.records {
+            // Ids of logs are numbers of a series, which goes on alike.
+            prop_assert!(rest.any(|record| record == kept), "{:?}", kept);
+        }
     }
 
     #[test]

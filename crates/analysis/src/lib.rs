@@ -13,12 +13,14 @@ mod log;
 mod management;
 pub mod naming;
 pub mod oal;
+pub mod policy;
 pub mod prices;
 pub mod rollup;
 mod slow;
 mod source;
 mod tags;
 mod trace;
+pub mod windows;
 pub mod worker;
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use crate::catalogue::{Metrics, numbered};
 use crate::context::{Aliases, Config, Context, Serial, Settings};
 use crate::delta::Delta;
 use crate::derive::derive;
+use crate::naming::Names;
 use crate::oal;
+use crate::policy::Policies;
 
 /// 2024-01-15T12:00:00Z, on which the worked examples stand.
 pub(crate) const T0: i64 = 1_705_320_000_000;
@@ -94,6 +96,8 @@ impl Bench {
             program: Arc::clone(&metrics.program),
             aliases: Arc::default(),
             settings: Arc::new(Settings::new(config, Zone::utc(), 7)),
+            policies: Policies::new(config),
+            names: Names::without_rules(&config.naming),
             serial: Arc::new(Serial::new(0xabc)),
         };
         let received = UnixMillis(T0 + 300_000);

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::ledger::{Elements, Ledger, Reason, Stage};
-use model::telemetry::Envelope;
+use model::summary::Numbers;
+use model::telemetry::{Envelope, Telemetry};
 use storage::writer::{BATCH_BYTES, RecordBatch};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::alias;
+use crate::{alias, policy};
 use crate::context::Context;
 use crate::delta::Delta;
 use crate::derive::derive;
+use crate::windows::Sightings;
 
 /// How old the first record of a batch gets before the batch is handed in. A trace is to be seen within a second, and the embedded
 /// store takes half of it until it commits.
@@ -39,12 +41,16 @@ pub struct Worker {
     pub context: Context,
     /// The aliases as they are read.
     pub aliases: Arc<alias::Table>,
+    /// The policies as they are now; those of `context` are replaced by them.
+    pub policies: policy::Table,
     /// To the rollup.
     pub deltas: mpsc::Sender<Delta>,
     /// Told by the rollup when a flush is near: then the delta is handed over.
     pub flush_near: watch::Receiver<()>,
     /// To the writer.
     pub records: mpsc::Sender<RecordBatch>,
+    /// To the windows over traces.
+    pub sightings: mpsc::Sender<Sightings>,
     /// Counts what is refused.
     pub ledger: Arc<Ledger>,
 }
@@ -63,6 +69,7 @@ pub async fn run(worker: Worker) -> Elements {
         batch: RecordBatch::default(),
         batch_bytes: 0,
         batch_due: Instant::now(),
+        seen: Sightings::default(),
     };
     match task.run().await {
         Ok(()) => Elements::default(),
@@ -78,6 +85,8 @@ struct Task {
     batch: RecordBatch,
     batch_bytes: usize,
     batch_due: Instant,
+    /// The segments among the batch's records, as the windows see them.
+    seen: Sightings,
 }
 
 impl Task {
@@ -109,6 +118,8 @@ impl Task {
 
     async fn take(&mut self, mut elements: impl Iterator<Item = Envelope>) -> Result<(), Gone> {
         self.worker.context.aliases = self.worker.aliases.load();
+        self.worker.context.names.refresh();
+        self.worker.context.policies = self.worker.policies.load();
         let now = Instant::now();
         while let Some(element) = elements.next() {
             self.derive(element, now);
@@ -132,7 +143,11 @@ impl Task {
         }
         let before = records.len();
         let worker = &self.worker;
+        let numbers = if let Telemetry::Segment(segment) = &telemetry { Some(Numbers::of(segment)) } else { None };
         derive(telemetry, received, &worker.context, &mut self.delta, records, &worker.ledger);
+        if let (Some(numbers), [record]) = (numbers, &records[before..]) {
+            self.seen.note(record, numbers);
+        }
         if records.len() > before {
             self.batch_bytes += records[before..].iter().map(|r| r.body.len() + RECORD_OVERHEAD).sum::<usize>();
             self.batch.permits.push(permit);
@@ -147,7 +162,13 @@ impl Task {
         if batch.records.is_empty() {
             return Ok(());
         }
-        self.worker.records.send(batch).await.map_err(|unsent| Gone(elements_of(&unsent.0)))
+        let seen = self.seen.take();
+        self.worker.records.send(batch).await.map_err(|unsent| Gone(elements_of(&unsent.0)))?;
+        if !seen.is_empty() {
+            // The windows go only when the writer has gone, which the next batch will find out.
+            drop(self.worker.sightings.send(seen).await);
+        }
+        Ok(())
     }
 
     /// Hands the delta to the rollup.

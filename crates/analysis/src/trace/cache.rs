@@ -5,8 +5,8 @@ use model::segment::{Segment, Span};
 use model::{Bucket, Scope, id, layer};
 
 use crate::derive::Out;
+use crate::slow;
 use crate::source::{CacheOperation, PeerAccess, Source, SourceKind};
-use crate::{naming, slow};
 
 /// One access to a cache that says of which type it is. Like databases, whatever the span's kind.
 pub(super) fn derive(segment: &Segment, span: &Span, minute: Bucket, out: &mut Out<'_>) {
@@ -19,7 +19,7 @@ pub(super) fn derive(segment: &Segment, span: &Span, minute: Bucket, out: &mut O
     } else {
         &*span.peer
     };
-    let service = naming::service(name);
+    let service = out.names().service(name);
     let service_id = id::service(service, layer::VIRTUAL_CACHE.normal);
     let operation = match span.tag("cache.op").map(|op| &**op) {
         Some("write") => CacheOperation::Write,
@@ -40,8 +40,8 @@ pub(super) fn derive(segment: &Segment, span: &Span, minute: Bucket, out: &mut O
 /// Where a slow command is kept; `None` where it is not slow.
 fn slow_cell(operation: CacheOperation, kind: &str, latency: i64, out: &Out<'_>) -> Option<CellId> {
     let (thresholds, cell) = match operation {
-        CacheOperation::Read => (&out.settings().slow_cache_read, cell::SLOW_CACHE_READ),
-        CacheOperation::Write => (&out.settings().slow_cache_write, cell::SLOW_CACHE_WRITE),
+        CacheOperation::Read => (&out.policies().slow.cache_read, cell::SLOW_CACHE_READ),
+        CacheOperation::Write => (&out.policies().slow.cache_write, cell::SLOW_CACHE_WRITE),
         CacheOperation::Others => return None,
     };
     thresholds.is_slow(kind, latency).then_some(cell)

@@ -7,7 +7,6 @@ use model::{Bucket, Scope, cell, id};
 use super::Own;
 use crate::context::{Alias, Settings};
 use crate::derive::Out;
-use crate::naming;
 use crate::source::{DetectPoint, End, RequestType, Source, SourceKind, Traffic};
 
 /// The called end, by what the caller knows.
@@ -35,7 +34,7 @@ pub(super) fn derive(own: &Own<'_>, span: &Span, minute: Bucket, out: &mut Out<'
         return call(own, span, minute, &callee, out);
     }
     let layer = remote_layer(span, &context.settings);
-    let (service, instance) = (naming::service(&span.peer), naming::instance(&span.peer));
+    let (service, instance) = (out.names().service(&span.peer), out.names().instance(&span.peer));
     let service_id = id::service(service, layer.normal);
     let instance_id = id::instance(&service_id, instance);
     let callee = Callee { service, instance, service_id: &service_id, instance_id: &instance_id, layer };
@@ -58,6 +57,8 @@ fn remote_layer(span: &Span, settings: &Settings) -> Layer {
 }
 
 fn call(own: &Own<'_>, span: &Span, minute: Bucket, callee: &Callee<'_>, out: &mut Out<'_>) {
+    // Its name for the callee's side. It is no endpoint of the callee's: what calls are named takes none of its room.
+    let endpoint = out.names().grouped(callee.service, &span.operation);
     let traffic = Traffic {
         latency: span.latency(),
         ok: !span.is_error,
@@ -66,9 +67,9 @@ fn call(own: &Own<'_>, span: &Span, minute: Bucket, callee: &Callee<'_>, out: &m
         component: span.component,
         tags: &span.tags,
         source: End { service: own.service, instance: own.instance, endpoint: "" },
-        dest: End { service: callee.service, instance: callee.instance, endpoint: naming::endpoint(&span.operation) },
+        dest: End { service: callee.service, instance: callee.instance, endpoint: &endpoint },
         layer: callee.layer.ordinal,
-        apdex_threshold: out.settings().apdex_threshold(callee.service),
+        apdex_threshold: out.policies().apdex.of(callee.service),
     };
     let source = Source::Traffic(&traffic);
     let component = Some((cell::CLIENT_COMPONENTS, span.component));

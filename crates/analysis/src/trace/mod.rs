@@ -23,7 +23,6 @@ use model::telemetry::Signal;
 use model::{id, layer};
 
 use crate::derive::Out;
-use crate::naming;
 
 /// Who reported the segment: names as they enter ids, and the ids. Always normal: an agent reported.
 struct Own<'a> {
@@ -48,11 +47,11 @@ pub(crate) fn derive(segment: &Segment, out: &mut Out<'_>) {
     if segment.segment_id.is_empty() {
         return out.refuse(Signal::Segment, Reason::MissingName);
     }
-    let service = naming::service(&segment.service);
-    let instance = naming::instance(&segment.instance);
+    let service = out.names().service(&segment.service);
+    let instance = out.names().instance(&segment.instance);
     let service_id = id::service(service, true);
     let instance_id = id::instance(&service_id, instance);
-    let apdex_threshold = out.settings().apdex_threshold(service);
+    let apdex_threshold = out.policies().apdex.of(service);
     let own = Own { service, instance, service_id, instance_id, apdex_threshold };
 
     let mut out_of_range = 0;

@@ -10,10 +10,9 @@ use model::{ByteString, UnixMillis, id};
 use super::Own;
 use crate::context::SegmentStatus;
 use crate::derive::Out;
-use crate::{naming, tags};
+use crate::tags;
 
-/// Appends the segment's record, and notes its searchable tags for completion. This is where sampling will decide, since a
-/// segment that is not kept leaves neither, and its metrics all the same.
+/// Appends the segment's record, and notes its searchable tags for completion. A segment that sampling leaves out leaves neither.
 pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
     // A start of 0 is one that was never set; a span at a time that no row may be opened for says nothing of the segment's.
     let possible = || segment.spans.iter().filter(|s| s.start == 0 || out.minute(s.start).is_some());
@@ -23,11 +22,17 @@ pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
     let end = possible().map(|s| s.end).max().unwrap_or(start);
     let latency = end.saturating_sub(start).min(i64::from(i32::MAX));
 
+    let is_error = is_error(&segment.spans, out.settings().segment_status);
+    // By the whole name, as it was reported: longer ones than ids take have policies, too.
+    if !out.policies().sampler.keeps(&segment.service, &segment.trace_id, latency, is_error) {
+        return out.sample_out(Signal::Segment);
+    }
+
     let mut kept = tags::Searchable::new(&out.settings().trace_tags);
     segment.spans.iter().for_each(|span| kept.add_all(&span.tags));
     let tags = kept.note(start, out);
 
-    let endpoint = endpoint(&segment.spans).map(|name| id::endpoint(&own.service_id, naming::endpoint(name)));
+    let endpoint = endpoint(&segment.spans).map(|name| id::endpoint(&own.service_id, &out.endpoint(own.service, name)));
     let [service, instance, endpoint] = ids(own, endpoint.as_deref());
     let mut fields = vec![FieldValue::Absent; RecordKind::Segment.def().fields.len()];
     fields[field::TRACE_ID] = FieldValue::keyword(segment.trace_id.clone());
@@ -35,7 +40,7 @@ pub(super) fn derive(segment: &Segment, own: &Own<'_>, out: &mut Out<'_>) {
     fields[field::INSTANCE] = instance;
     fields[field::ENDPOINT] = endpoint;
     fields[field::LATENCY] = FieldValue::Int(latency);
-    fields[field::IS_ERROR] = FieldValue::Bool(is_error(&segment.spans, out.settings().segment_status));
+    fields[field::IS_ERROR] = FieldValue::Bool(is_error);
     fields[field::TAGS] = tags;
     out.records.push(Record {
         kind: RecordKind::Segment,

@@ -4,3 +4,4 @@ mod examples;
 mod gen_ai;
 mod peers;
 mod rules;
+mod sampling;

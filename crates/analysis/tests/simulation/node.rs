@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use analysis::alias;
+use analysis::{alias, policy};
 use analysis::context::Context;
 use analysis::rollup::{self, DELTAS_PER_WORKER, Rollup};
+use analysis::windows::{self, Watch};
 use analysis::worker::{self, Worker};
 use model::ledger::Ledger;
 use model::permit::Permit;
 use model::telemetry::{Envelope, Signal, Telemetry};
 use model::{Clock, Zone};
 use storage::SharedStore;
-use storage::writer::writer;
+use storage::writer::{WriterStats, writer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -28,6 +29,7 @@ pub(crate) struct Surroundings {
     pub(crate) context: Context,
     pub(crate) zone: Zone,
     pub(crate) clock: Clock,
+    pub(crate) windows: windows::Config,
     /// Bytes of permits that are out.
     pub(crate) budget: Arc<AtomicI64>,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Surroundings {
 pub(crate) struct Node {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stats: Arc<rollup::Stats>,
+    pub(crate) windows: Arc<windows::Stats>,
+    writes: Arc<WriterStats>,
     pub(crate) aliases: Arc<alias::Table>,
     around: Surroundings,
     ingest: Vec<mpsc::Sender<Envelope>>,
@@ -49,6 +53,7 @@ impl Node {
         let stats = Arc::new(rollup::Stats::default());
         let aliases = Arc::new(alias::Table::default());
         let (handle, task) = writer(around.store.clone(), ledger.clone(), id);
+        let writes = task.stats();
         let (give_up, told) = watch::channel(false);
         let (deltas, from_workers) = mpsc::channel(DELTAS_PER_WORKER * workers);
         let mut tasks = JoinSet::new();
@@ -70,6 +75,17 @@ impl Node {
         tasks.spawn(async move {
             rollup::run(rollup).await;
         });
+        let policies = policy::Table::new(around.context.policies.clone());
+        let windows = Arc::new(windows::Stats::default());
+        let (sightings, seen) = mpsc::channel(windows::SIGHTINGS_PER_WORKER * workers);
+        tasks.spawn(windows::run(Watch {
+            sightings: seen,
+            records: handle.records.clone(),
+            writer: id,
+            ledger: ledger.clone(),
+            stats: windows.clone(),
+            config: around.windows,
+        }));
         let mut ingest = Vec::new();
         for _ in 0..workers {
             let (submit, elements) = mpsc::channel(INGEST_QUEUE);
@@ -78,16 +94,18 @@ impl Node {
                 ingest: elements,
                 context: around.context.clone(),
                 aliases: aliases.clone(),
+                policies: policies.clone(),
                 deltas: deltas.clone(),
                 flush_near: told_near.clone(),
                 records: handle.records.clone(),
+                sightings: sightings.clone(),
                 ledger: ledger.clone(),
             };
             tasks.spawn(async move {
                 worker::run(worker).await;
             });
         }
-        Node { ledger, stats, aliases, around, ingest, tasks, give_up }
+        Node { ledger, stats, windows, writes, aliases, around, ingest, tasks, give_up }
     }
 
     /// Hands an element to one of the workers, as a receiver does.
@@ -110,12 +128,17 @@ impl Node {
         Signal::ALL.into_iter().map(|signal| self.ledger.in_flight(signal)).sum()
     }
 
-    /// Waits until everything that was submitted is stored, rows too.
+    fn summaries_are_written(&self) -> bool {
+        let windows::Reading { open, waiting, .. } = self.windows.read();
+        open == 0 && waiting == 0 && self.writes.queued_batches() == 0 && self.writes.records_in_flight() == 0
+    }
+
+    /// Waits until everything that was submitted is stored, rows and summaries of traces too.
     pub(crate) async fn at_rest(&self) {
         loop {
             // Longer than a delta waits in a worker.
             sleep(worker::DELTA_AFTER + Duration::from_millis(100)).await;
-            if self.in_flight() == 0 && self.stats.read().dirty == 0 {
+            if self.in_flight() == 0 && self.stats.read().dirty == 0 && self.summaries_are_written() {
                 return;
             }
         }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use analysis::naming::{Names, NamingConfig};
 use analysis::context::{Aliases, Config, Context, Serial, Settings};
 use analysis::oal::{self, Program};
+use analysis::policy::Policies;
+use analysis::windows;
 use model::cell::{CellId, FIRST_METRIC};
 use model::ledger::{Ledger, Stage};
 use model::metric::{Catalogue, MetricDef};
@@ -39,6 +42,7 @@ pub(crate) struct Seen {
     pub(crate) failed_calls: u64,
     pub(crate) restarts: u64,
     pub(crate) evicted: u64,
+    pub(crate) late: u64,
     pub(crate) refused: u64,
 }
 
@@ -48,6 +52,7 @@ impl Seen {
         self.failed_calls += other.failed_calls;
         self.restarts += other.restarts;
         self.evicted += other.evicted;
+        self.late += other.late;
         self.refused += other.refused;
     }
 }
@@ -76,6 +81,8 @@ pub(crate) fn context(program: Arc<Program>, zone: &Zone) -> Context {
         program,
         aliases: Arc::new(Aliases::default()),
         settings: Arc::new(Settings::new(&Config::default(), zone.clone(), 7)),
+        policies: Policies::new(&Config::default()),
+        names: Names::without_rules(&NamingConfig::default()),
         serial: Arc::new(Serial::new(1)),
     }
 }
@@ -104,6 +111,7 @@ async fn world(seed: u64, setup: Setup, metrics: &(Arc<Program>, Catalogue)) -> 
         context: context(metrics.0.clone(), &zone),
         zone: zone.clone(),
         clock: testkit::clock(START),
+        windows: windows(&mut chance),
         budget: Arc::new(AtomicI64::new(0)),
     };
     let mut seen = Seen::default();
@@ -128,6 +136,7 @@ async fn world(seed: u64, setup: Setup, metrics: &(Arc<Program>, Catalogue)) -> 
     }
     for node in nodes {
         seen.evicted += node.stats.read().evicted;
+        seen.late += node.windows.read().late;
         ledgers.push(if setup.hurry { node.stop_in_a_hurry().await } else { node.stop().await });
     }
     faulty.settle().await;
@@ -139,6 +148,13 @@ async fn world(seed: u64, setup: Setup, metrics: &(Arc<Program>, Catalogue)) -> 
         compare(&accepted, &around, &memory, &metrics.1).await?;
     }
     Ok(seen)
+}
+
+/// Windows that close soon or late, and few of them or many.
+fn windows(chance: &mut Chance) -> windows::Config {
+    let (idle_seconds, more) = (1 + chance.below(12), chance.below(60));
+    let max_open = pick(chance, &[1, 3, 100_000]);
+    windows::Config { idle_seconds, max_age_seconds: idle_seconds + more, max_open, ..windows::Config::default() }
 }
 
 fn start(chance: &mut Chance, around: &Surroundings) -> Node {
