@@ -170,8 +170,9 @@ fn metrics(entries: &[Entry], rules: &Rules) -> Metrics {
         let Rule { name, scope, function, .. } = rule;
         Some(MetricDef { cell: *cells.get(&key(rule))?, name: name.clone(), scope: *scope, function: *function })
     });
+    let ranked_by_layer = rules.iter().filter(|rule| rule.decorated).map(|rule| rule.name.clone());
     Metrics {
-        catalogue: Arc::new(Catalogue::new(defs)),
+        catalogue: Arc::new(Catalogue::new(defs).by_layer(ranked_by_layer)),
         program: Arc::new(Program::compile(rules, |rule| cells.get(&key(rule)).copied())),
     }
 }

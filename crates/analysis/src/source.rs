@@ -10,6 +10,8 @@ use model::segment::{SpanLayer, Tag};
 use model::telemetry::{JvmClasses, JvmGc, JvmMemory, JvmPool, JvmThreads};
 
 pub(crate) use access::{CacheOperation, MqOperation, PeerAccess, Usage};
+#[cfg(test)]
+pub(crate) use schema::every_attribute;
 pub(crate) use schema::{Type, attribute, constants, lookup};
 
 /// What is seen. Each kind has attributes of its own names. Services, endpoints and relations read the same [`Traffic`], what is

@@ -23,6 +23,9 @@ pub const MAX_LABELS: usize = 128;
 pub const OVERFLOW_LABEL: &str = "\u{10FFFF}";
 /// Most statements that an [`Agg::Top`] keeps: the slowest.
 pub const MAX_STATEMENTS: usize = 50;
+/// Bytes at which an [`Agg::Top`] is full, however few statements make them: it keeps those before which less than this was kept.
+/// The one that crosses the line stays, or the result would depend on the order of merging.
+pub const MAX_TOP_BYTES: usize = 32 << 10;
 
 /// One remembered slow statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +40,13 @@ pub struct Statement {
     pub trace_id: ByteString,
     /// When it began.
     pub at: UnixMillis,
+}
+
+impl Statement {
+    /// The memory that it takes.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.id.len() + self.statement.len() + self.trace_id.len()
+    }
 }
 
 /// What one metric remembers about one entity in one bucket. `merge` commutes, associates and is total;
@@ -198,14 +208,15 @@ impl Agg {
         let at = top.partition_point(|known| known > statement);
         if at < MAX_STATEMENTS && top.get(at) != Some(statement) {
             top.insert(at, statement.clone());
-            top.truncate(MAX_STATEMENTS);
+            cap_top(top);
         }
     }
 
     /// Whether a statement that took so long may be among the slowest: most of a busy minute are not, and need no copy.
     pub fn takes_statement(&self, latency: i64) -> bool {
         let Agg::Top(top) = self else { return false };
-        top.len() < MAX_STATEMENTS || top.last().is_some_and(|least| latency >= least.latency)
+        let is_full = top.len() >= MAX_STATEMENTS || top.iter().map(Statement::bytes).sum::<usize>() >= MAX_TOP_BYTES;
+        !is_full || top.last().is_some_and(|least| latency >= least.latency)
     }
 
     /// A set with one number in it.
@@ -259,7 +270,22 @@ fn merge_top(mine: &mut Vec<Statement>, theirs: &[Statement]) {
     mine.extend_from_slice(theirs);
     mine.sort_unstable_by(|a, b| b.cmp(a));
     mine.dedup();
-    mine.truncate(MAX_STATEMENTS);
+    cap_top(mine);
+}
+
+/// Brings a descending list of statements back under [`MAX_STATEMENTS`] and [`MAX_TOP_BYTES`].
+///
+/// Whether one stays depends on those before it alone, and whatever was left out elsewhere had enough before it that stayed there: so
+/// it does not matter when, or how often, a list is cut.
+fn cap_top(top: &mut Vec<Statement>) {
+    let mut before = 0;
+    let stays = top.iter().take(MAX_STATEMENTS).take_while(|statement| {
+        let has_room = before < MAX_TOP_BYTES;
+        before += statement.bytes();
+        has_room
+    });
+    let n = stays.count();
+    top.truncate(n);
 }
 
 fn merge_texts(mine: &mut BTreeMap<String, (UnixMillis, String)>, theirs: &BTreeMap<String, (UnixMillis, String)>) {
@@ -333,10 +359,11 @@ mod tests {
             prop::collection::btree_map(text, (0i64..4, "[ab]"), 0..90)
                 .prop_map(|m| Agg::Texts(m.into_iter().map(|(k, (at, t))| (k, (UnixMillis(at), t))).collect())),
             prop::collection::vec((0i64..9, 0u8..99), 0..40).prop_map(|v| {
+                // Some long enough that a few of them fill a list.
                 let statement = |(latency, id): (i64, u8)| Statement {
                     latency,
                     id: id.to_string().into(),
-                    statement: ByteString::new(),
+                    statement: "s".repeat(usize::from(id % 8) * 2_000).into(),
                     trace_id: ByteString::new(),
                     at: UnixMillis(0),
                 };
@@ -390,6 +417,27 @@ mod tests {
             assert!(takes || added == before);
         }
         assert!(!added.takes_statement(0) && added.takes_statement(60));
+    }
+
+    #[test]
+    fn long_statements_fill_a_list_before_fifty_do() {
+        let statement = |latency: i64| Statement {
+            latency,
+            id: latency.to_string().into(),
+            statement: "x".repeat(10_000).into(),
+            trace_id: ByteString::new(),
+            at: UnixMillis(0),
+        };
+        let mut top = Agg::Top(Vec::new());
+        (0..1_000).for_each(|latency| top.add_statement(&statement(latency)));
+        let Agg::Top(kept) = &top else { unreachable!() };
+        let latencies: Vec<i64> = kept.iter().map(|s| s.latency).collect();
+        assert_eq!(latencies, [999, 998, 997, 996], "the fourth is the one that crosses 32 KiB");
+        assert!(!top.takes_statement(995) && top.takes_statement(996));
+        // One that is longer than all room stays all the same: it is the slowest.
+        let giant = Statement { statement: "x".repeat(1 << 20).into(), ..statement(5_000) };
+        top.add_statement(&giant);
+        assert_eq!(top, Agg::Top(vec![giant]));
     }
 
     #[test]

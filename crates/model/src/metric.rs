@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::agg::{Fixed, cap_labels, from_fixed, to_fixed};
@@ -31,6 +31,10 @@ pub enum Function {
     Max,
     /// Least.
     Min,
+    /// Greatest fraction; never below 0, as the reference starts from 0.
+    MaxDouble,
+    /// Least fraction.
+    MinDouble,
     /// Last said.
     Latest,
     /// Share in basis points.
@@ -123,6 +127,8 @@ impl Function {
             Function::DoubleAvg => Agg::AvgF { sum: Fixed::default(), count: 0 },
             Function::Max => Agg::Max(0),
             Function::Min => Agg::Min(i64::MAX),
+            Function::MaxDouble => Agg::Max(ordered(0.0)),
+            Function::MinDouble => Agg::Min(ordered(f64::MAX)),
             Function::Latest => Agg::Latest { at: UnixMillis(i64::MIN), value: i64::MIN },
             Function::Percent => Agg::Percent { matched: 0, total: 0 },
             Function::Rate => Agg::Rate { numerator: 0, denominator: 0 },
@@ -141,6 +147,8 @@ impl Function {
             (_, Agg::Sum(sum), Seen::Int(v)) => *sum = sum.wrapping_add(v),
             (_, Agg::Max(max), Seen::Int(v)) => *max = (*max).max(v),
             (_, Agg::Min(min), Seen::Int(v)) => *min = (*min).min(v),
+            (Function::MaxDouble, Agg::Max(max), Seen::Float(v)) if !v.is_nan() => *max = (*max).max(ordered(v)),
+            (Function::MinDouble, Agg::Min(min), Seen::Float(v)) if !v.is_nan() => *min = (*min).min(ordered(v)),
             (_, Agg::Latest { at: when, value }, Seen::Int(v)) => (*when, *value) = (*when, *value).max((at, v)),
             (_, Agg::Avg { sum, count }, Seen::Int(v)) => {
                 (*sum, *count) = (sum.wrapping_add(v), count.wrapping_add(1));
@@ -190,6 +198,7 @@ impl Function {
         match (self, agg) {
             (Function::Cpm, Agg::Count(n)) => int(i128::from(*n) / i128::from(step.minutes())),
             (_, Agg::Count(n)) => int(i128::from(*n)),
+            (Function::MaxDouble, Agg::Max(v)) | (Function::MinDouble, Agg::Min(v)) => Some(Value::Float(fraction(*v))),
             (_, Agg::Sum(v) | Agg::Max(v) | Agg::Min(v) | Agg::Latest { value: v, .. }) => Some(Value::Int(*v)),
             (_, Agg::Avg { sum, count }) => int(i128::from(*sum).checked_div(i128::from(*count))?),
             #[expect(clippy::cast_precision_loss, reason = "a mean is shown with three digits")]
@@ -229,6 +238,17 @@ fn labeled(cell: &Agg, step: Step) -> Option<i64> {
     }
 }
 
+/// A fraction as a number that compares as the fraction does: extremes of fractions are kept as those of whole numbers are.
+fn ordered(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    if bits < 0 { bits ^ i64::MAX } else { bits }
+}
+
+/// The fraction that [`ordered`] made a number of.
+fn fraction(number: i64) -> f64 {
+    f64::from_bits((if number < 0 { number ^ i64::MAX } else { number }).cast_unsigned())
+}
+
 fn key(v: i64) -> i32 {
     i32::try_from(v).unwrap_or(if v < 0 { i32::MIN } else { i32::MAX - 1 })
 }
@@ -250,12 +270,26 @@ pub struct MetricDef {
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     by_name: HashMap<String, Arc<MetricDef>>,
+    by_layer: HashSet<String>,
 }
 
 impl Catalogue {
     /// A catalogue of these metrics; of two with one name the last stays.
     pub fn new(defs: impl IntoIterator<Item = MetricDef>) -> Self {
-        Catalogue { by_name: defs.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect() }
+        let by_name = defs.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect();
+        Catalogue { by_name, by_layer: HashSet::new() }
+    }
+
+    /// The same, with these metrics known to be decorated: their rankings may be cut to one layer (`attr0`).
+    #[must_use]
+    pub fn by_layer(mut self, names: impl IntoIterator<Item = String>) -> Catalogue {
+        self.by_layer.extend(names);
+        self
+    }
+
+    /// Whether rankings of the metric may be cut to one layer.
+    pub fn has_layer(&self, name: &str) -> bool {
+        self.by_layer.contains(name)
     }
 
     /// The metric of a name.
@@ -308,6 +342,10 @@ mod tests {
         check(Function::Rate, Step::Minute, &[Seen::Rate { numerator: true, denominator: false }], Value::Int(0));
         check(Function::Max, Step::Minute, &ints(&[-5, -7]), Value::Int(0));
         check(Function::Min, Step::Minute, &ints(&[5, 7]), Value::Int(5));
+        let fractions = [Seen::Float(0.5), Seen::Float(-1.5), Seen::Float(f64::NAN), Seen::Float(0.25)];
+        check(Function::MaxDouble, Step::Minute, &fractions, Value::Float(0.5));
+        check(Function::MaxDouble, Step::Minute, &[Seen::Float(-1.5)], Value::Float(0.0));
+        check(Function::MinDouble, Step::Minute, &fractions, Value::Float(-1.5));
         check(Function::Latest, Step::Minute, &ints(&[5, 3]), Value::Int(3));
         check(Function::Sum, Step::Minute, &ints(&[2, 3]), Value::Int(5));
         check(

@@ -32,16 +32,6 @@ use crate::{
 const PARALLEL_READS: usize = 8;
 /// Most entries of a ranking.
 const MAX_TOP: usize = 1_000;
-/// Metrics that know their layer as `attr0`: those that the reference decorates.
-const WITH_LAYER: [&str; 7] = [
-    "service_resp_time",
-    "service_sla",
-    "service_cpm",
-    "service_apdex",
-    "endpoint_cpm",
-    "endpoint_resp_time",
-    "endpoint_sla",
-];
 
 /// Evaluates an expression. Whatever goes wrong is said in the outcome, so that its neighbours in the same query go on.
 pub(crate) async fn evaluate(app: &App, expression: &str, entity: &Entity, duration: &Duration) -> Outcome {
@@ -209,7 +199,7 @@ pub(crate) fn whole(value: f64) -> i64 {
 async fn load_top(app: &App, def: &MetricDef, top_n: &TopN, entity: &Entity, range: &Range) -> Result<Loaded, Error> {
     let mut attrs = Vec::new();
     for attribute in &top_n.attributes {
-        if attribute.index != 0 || !WITH_LAYER.contains(&def.name.as_str()) {
+        if attribute.index != 0 || !app.sources.catalogue.has_layer(&def.name) {
             return Ok(Loaded::NoAttribute(attribute.column()));
         }
         // A name that is no layer equals none: no row has an ordinal below 0.
@@ -342,6 +332,8 @@ pub(crate) fn shape(function: Function) -> Shape {
         | Function::DoubleAvg
         | Function::Max
         | Function::Min
+        | Function::MaxDouble
+        | Function::MinDouble
         | Function::Latest
         | Function::Percent
         | Function::Rate

@@ -51,9 +51,7 @@ pub struct Files {
 impl Files {
     /// Reads the files that are compiled in or in `dir`. Errors name file, line and column.
     pub fn load(dir: Option<&Path>) -> anyhow::Result<Files> {
-        let files = assets::oal(dir)?;
-        let rules = oal::read(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
-            .map_err(|errors| anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))?;
+        let rules = metrics(&assets::oal(dir)?)?;
         let components: ComponentFile =
             serde_saphyr::from_str(&assets::components(dir)?).context("component-libraries.yml")?;
         let components = Components::new(components)
@@ -62,6 +60,18 @@ impl Files {
         let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
         Ok(Files { rules, components, prices })
     }
+}
+
+fn metrics(files: &assets::Oal) -> anyhow::Result<Rules> {
+    fn texts(files: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+    let rules = oal::read_over(texts(&files.shipped), texts(&files.own))
+        .map_err(|errors| anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))?;
+    for name in &rules.unknown_disabled {
+        warn!(name, "nothing of this name can be disabled");
+    }
+    Ok(rules)
 }
 
 /// A running server.

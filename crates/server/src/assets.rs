@@ -15,21 +15,41 @@ const COMPONENTS: (&str, &str) = ("component-libraries.yml", include_str!("../..
 
 const PRICES: (&str, &str) = ("gen-ai-config.yml", include_str!("../../../config/gen-ai-config.yml"));
 
-/// Metric definitions by file name, in the order of the names. A folder `oal` in the operator's folder adds its `*.oal` files and
-/// replaces those of the same name.
-pub fn oal(dir: Option<&Path>) -> anyhow::Result<Vec<(String, String)>> {
-    let mut files: Vec<(String, String)> = OAL.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
-    let Some(folder) = dir.map(|d| d.join("oal")).filter(|d| d.is_dir()) else { return Ok(files) };
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+/// Files of metric definitions, each by name and in the order of the names.
+#[derive(Debug)]
+pub struct Oal {
+    /// The shipped ones; those of the operator's that bear the name of a shipped one stand in its place.
+    pub shipped: Vec<(String, String)>,
+    /// The operator's own, which go over them.
+    pub own: Vec<(String, String)>,
+}
+
+/// The metric definitions: the shipped ones, and the `*.oal` files in the folder `oal` of the operator's folder.
+pub fn oal(dir: Option<&Path>) -> anyhow::Result<Oal> {
+    let mut shipped: Vec<(String, String)> = OAL.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+    let mut own = Vec::new();
+    let folder = dir.map(|d| d.join("oal")).filter(|d| d.is_dir());
+    let found = folder.map_or(Ok(Vec::new()), |folder| read_folder(&folder))?;
+    for entry in found {
+        match shipped.iter_mut().find(|(name, _)| *name == entry.0) {
+            Some(replaced) => *replaced = entry,
+            None => own.push(entry),
+        }
+    }
+    own.sort();
+    Ok(Oal { shipped, own })
+}
+
+fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
         if path.extension().is_some_and(|e| e == "oal") {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            files.retain(|(known, _)| *known != name);
             files.push((name, text));
         }
     }
-    files.sort();
     Ok(files)
 }
 

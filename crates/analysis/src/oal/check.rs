@@ -1,21 +1,32 @@
 //! Statements against what there is: sources, attributes, constants, functions.
 
 use hashbrown::HashMap;
+use model::cell;
 use model::metric::Function;
 
-use super::condition::{Compare, Condition, Test};
+use super::condition::{Compare, Condition, Filter, Test};
 use super::lexer::Mistake;
-use super::parser::{Arg, Attribute, Comparison, Literal, Metric, Op, Statement};
-use super::{Input, OalError, Position, Rule, Rules, Run};
+use super::syntax::{Arg, Attribute, Comparison, Expr, Literal, Metric, Op, Statement};
+use super::{Input, Position, Rule, Rules, Run};
 use crate::source::{Access, Field, SourceKind, Type, attribute, constants, lookup};
 
-/// Rules of the statements of all files; all that does not fit, otherwise.
-pub(super) fn check(statements: Vec<(&str, Statement)>) -> Result<Rules, Vec<OalError>> {
-    let mut rules = Rules::default();
+/// What a metric's name stands for so far.
+struct Named {
+    file: String,
+    at: Position,
+    shipped: bool,
+    /// `None` where its definition has a mistake.
+    rule: Option<Rule>,
+}
+
+/// Rules of the statements of all files, each with the file's number; all that does not fit, otherwise. `files` are their names, and
+/// whether they are shipped.
+pub(super) fn check(files: &[(&str, bool)], statements: Vec<(usize, Statement)>) -> (Rules, Vec<(usize, Mistake)>) {
     let mut errors = Vec::new();
-    let mut places: HashMap<String, (String, Position)> = HashMap::new();
+    let mut order: Vec<String> = Vec::new();
+    let mut named: HashMap<String, Named> = HashMap::new();
     let mut disabled = Vec::new();
-    for (file, statement) in statements {
+    for (n, statement) in statements {
         let metric = match statement {
             Statement::Metric(metric) => metric,
             Statement::Disable { name } => {
@@ -23,40 +34,62 @@ pub(super) fn check(statements: Vec<(&str, Statement)>) -> Result<Rules, Vec<Oal
                 continue;
             }
         };
+        let (file, shipped) = files[n];
         let (at, name) = (metric.at, metric.name.clone());
-        let checked = match places.get(&name) {
-            Some((file, first)) => {
-                let message = format!(
-                    "expected a name of its own, found `{name}` again; it is defined at {file}:{}:{}",
-                    first.line, first.column
-                );
-                Err((at, message))
-            }
-            None => rule(metric),
-        };
-        places.entry(name).or_insert((file.to_owned(), at));
-        match checked {
-            Ok(rule) => rules.rules.push(rule),
-            Err((at, message)) => errors.push(OalError { file: file.to_owned(), at, message }),
+        if let Some(first) = named.get(&name).filter(|first| first.shipped == shipped) {
+            let (file, line, column) = (&first.file, first.at.line, first.at.column);
+            let twice = "expected a name of its own, found";
+            errors.push((n, (at, format!("{twice} `{name}` again; it is defined at {file}:{line}:{column}"))));
+            continue;
+        }
+        let rule = rule(*metric).map_err(|mistake| errors.push((n, mistake))).ok();
+        if named.insert(name.clone(), Named { file: file.to_owned(), at, shipped, rule }).is_none() {
+            order.push(name);
         }
     }
-    disabled.retain(|name| {
-        !places.contains_key(name) || {
-            rules.rules.retain(|rule| rule.name != *name);
-            false
+    let mut rules = Rules::default();
+    for name in disabled {
+        match (named.remove(&name), cell::SLOW.iter().find(|(list, _)| *list == name)) {
+            (None, Some((_, cell))) => rules.disabled.push(*cell),
+            (None, None) => rules.unknown_disabled.push(name),
+            (Some(_), _) => {}
         }
-    });
-    rules.unknown_disabled = disabled;
-    if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    }
+    rules.rules = order.into_iter().filter_map(|name| named.remove(&name)?.rule).collect();
+    (rules, errors)
 }
 
 fn rule(metric: Metric) -> Result<Rule, Mistake> {
     let (kind, scope) = lookup(&metric.source)
         .map_err(|names| (metric.source_at, format!("expected a source ({names}), found `{}`", metric.source)))?;
-    let filters = metric.filters.iter().map(|f| condition(kind, f)).collect::<Result<Vec<_>, _>>()?;
+    let filters = metric.filters.iter().map(|f| filter(kind, f)).collect::<Result<Vec<_>, _>>()?;
     let (function, input) = function(kind, &metric)?;
+    if let Some((at, name)) = &metric.decorator {
+        decorator(&metric.source, *at, name)?;
+    }
     let run = kind.map(|source| Run { source, filters, input });
-    Ok(Rule { name: metric.name, scope, function, decorated: metric.decorated, run })
+    Ok(Rule { name: metric.name, scope, function, decorated: metric.decorator.is_some(), run })
+}
+
+/// Decorators keep the layer of the called service, each for one source.
+fn decorator(source: &str, at: Position, name: &str) -> Result<(), Mistake> {
+    const DECORATORS: [(&str, &str); 3] =
+        [("Service", "ServiceDecorator"), ("Endpoint", "EndpointDecorator"), ("K8SService", "K8SServiceDecorator")];
+    let found = format!("found \"{name}\"");
+    match DECORATORS.iter().find(|(of, _)| *of == source) {
+        Some((_, own)) if *own == name => Ok(()),
+        Some((_, own)) => Err((at, format!("expected \"{own}\", the decorator of `{source}`, {found}"))),
+        None => Err((at, format!("expected no decorator, as there is none for `{source}`, {found}"))),
+    }
+}
+
+fn filter(kind: Option<SourceKind>, expr: &Expr) -> Result<Filter, Mistake> {
+    let several = |parts: &[Expr]| parts.iter().map(|part| filter(kind, part)).collect::<Result<Vec<_>, _>>();
+    Ok(match expr {
+        Expr::One(comparison) => Filter::One(condition(kind, comparison)?),
+        Expr::All(parts) => Filter::All(several(parts)?),
+        Expr::Any(parts) => Filter::Any(several(parts)?),
+    })
 }
 
 /// The attribute and what it holds. Of a source that nothing emits every attribute is taken.
@@ -86,7 +119,7 @@ fn test(ty: Type, c: &Comparison) -> Result<Test, Mistake> {
         _ => None,
     };
     Ok(match (ty, equality, &c.right) {
-        (Type::Text, Some(equal), Literal::Null) => Test::Null(equal),
+        (Type::Text | Type::Object, Some(equal), Literal::Null) => Test::Null(equal),
         (Type::Bool, Some(equal), Literal::Bool(value)) => Test::Bool(*value == equal),
         (Type::Text, Some(equal), Literal::Text(text)) => Test::Text(equal, text.as_str().into()),
         (Type::Text, None, Literal::Text(text)) if c.op == Op::Like => like(text),
@@ -111,6 +144,7 @@ fn test(ty: Type, c: &Comparison) -> Result<Test, Mistake> {
         (Type::Enum(set), ..) => return misfit(&format!("`==`, `!=` or `in` with constants of {set}")),
         (Type::Int | Type::Float, ..) => return misfit("a comparison with a number, or `in` with numbers"),
         (Type::Text, ..) => return misfit("`==`, `!=` with a text or null, `like` with a text, or `in` with texts"),
+        (Type::Object, ..) => return misfit("`== null` or `!= null`"),
         (Type::Tags, ..) => return misfit("`contain` or `not contain` with a text `key:value`"),
         (Type::Any, ..) => Test::Null(true),
     })
@@ -171,7 +205,9 @@ fn function(kind: Option<SourceKind>, metric: &Metric) -> Result<(Function, Inpu
         "longAvg" => (Function::LongAvg, args.alone()?),
         "max" => (Function::Max, args.alone()?),
         "min" => (Function::Min, args.alone()?),
-        "doubleAvg" => (Function::DoubleAvg, args.none().and_then(|()| args.float())?),
+        "doubleAvg" => (Function::DoubleAvg, args.float()?),
+        "maxDouble" => (Function::MaxDouble, args.float()?),
+        "minDouble" => (Function::MinDouble, args.float()?),
         "percent" => {
             args.count(1, "a condition")?;
             (Function::Percent, Input::Match(args.condition(0)?))
@@ -196,17 +232,19 @@ fn function(kind: Option<SourceKind>, metric: &Metric) -> Result<(Function, Inpu
             (Function::Histogram { step: args.width(0)?, steps: args.width(1)? }, Input::Int(args.int()?))
         }
         "labelCount" => {
-            args.count(1, "a label")?;
+            args.labels(1, "a label")?;
             let label = args.attribute(0, Type::Text, "a label")?;
             (Function::LabelCount, Input::Label { label, value: None })
         }
         "labelAvg" => {
             let label = args.attribute(0, Type::Text, "a label")?;
-            let value = if metric.args.len() > 1 { args.attribute(1, Type::Int, "a number")? } else { args.int()? };
+            let names_value = matches!(metric.args.get(1), Some(Arg::Attribute(_)));
+            let value = if names_value { args.attribute(1, Type::Int, "a number")? } else { args.int()? };
+            args.labels(1 + usize::from(names_value), "a label and perhaps a number")?;
             (Function::LabelAvg, Input::Label { label, value: Some(value) })
         }
         other => {
-            let known = "cpm, count, sum, longAvg, doubleAvg, max, min, percent, rate, apdex, percentile2, histogram, labelCount, labelAvg";
+            let known = "cpm, count, sum, longAvg, doubleAvg, max, min, maxDouble, minDouble, percent, rate, apdex, percentile2, histogram, labelCount, labelAvg";
             return Err((metric.function_at, format!("expected `filter` or a function ({known}), found `{other}`")));
         }
     })
@@ -223,8 +261,17 @@ impl Args<'_> {
         if found == n {
             return Ok(());
         }
-        let message = format!("expected `{}` with {what}, found {found} arguments", self.metric.function);
+        let found = if found == 1 { "1 argument".to_owned() } else { format!("{found} arguments") };
+        let message = format!("expected `{}` with {what}, found {found}", self.metric.function);
         Err((self.metric.function_at, message))
+    }
+
+    /// Behind the first `n` there may be a number: how many labels the reference keeps. Ours is [`model::agg::MAX_LABELS`].
+    fn labels(&self, n: usize, what: &str) -> Result<(), Mistake> {
+        if self.metric.args.len() == n + 1 {
+            return self.width(n).map(|_| ());
+        }
+        self.count(n, what)
     }
 
     fn none(&self) -> Result<(), Mistake> {
@@ -261,12 +308,13 @@ impl Args<'_> {
     }
 
     fn float(&self) -> Result<Input, Mistake> {
+        self.none()?;
         self.value(&[Type::Float, Type::Int], "a number").map(Input::Float)
     }
 
-    fn condition(&self, i: usize) -> Result<Condition, Mistake> {
+    fn condition(&self, i: usize) -> Result<Filter, Mistake> {
         match self.metric.args.get(i) {
-            Some(Arg::Condition(c)) => condition(self.kind, c),
+            Some(Arg::Condition(_, expr)) => filter(self.kind, expr),
             Some(other) => Err((other.at(), "expected a condition such as `status == true`".to_owned())),
             None => self.missing("a condition"),
         }

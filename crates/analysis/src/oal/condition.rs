@@ -1,6 +1,31 @@
-//! Conditions: one attribute against a constant.
+//! Conditions: one attribute against a constant, and what is put together of them.
 
 use crate::source::{Access, Datum, Field, NotANumber, Source};
+
+/// Conditions put together. Read from left to right, no further than it takes to know.
+#[derive(Clone, Debug)]
+pub(super) enum Filter {
+    One(Condition),
+    All(Vec<Filter>),
+    Any(Vec<Filter>),
+}
+
+impl Filter {
+    /// Whether it holds for a source.
+    pub(super) fn holds(&self, source: &Source<'_>) -> Result<bool, NotANumber> {
+        let (parts, decided_by) = match self {
+            Filter::One(condition) => return condition.holds(source),
+            Filter::All(parts) => (parts, false),
+            Filter::Any(parts) => (parts, true),
+        };
+        for part in parts {
+            if part.holds(source)? == decided_by {
+                return Ok(decided_by);
+            }
+        }
+        Ok(!decided_by)
+    }
+}
 
 /// One attribute against a constant.
 #[derive(Clone, Debug)]

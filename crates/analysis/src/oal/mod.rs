@@ -8,16 +8,20 @@ mod condition;
 mod lexer;
 mod parser;
 mod program;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
 use model::Scope;
+use model::cell::CellId;
 use model::metric::Function;
 
-use condition::Condition;
+use condition::Filter;
 pub use program::Program;
+#[cfg(test)]
+use syntax::Op;
 
 use crate::source::{Access, SourceKind};
 
@@ -67,7 +71,7 @@ pub struct Rule {
 struct Run {
     source: SourceKind,
     /// All must hold.
-    filters: Vec<Condition>,
+    filters: Vec<Filter>,
     input: Input,
 }
 
@@ -77,8 +81,8 @@ enum Input {
     One,
     Int(Access),
     Float(Access),
-    Match(Condition),
-    Rate(Condition, Condition),
+    Match(Filter),
+    Rate(Filter, Filter),
     Apdex { latency: Access, ok: Access },
     Label { label: Access, value: Option<Access> },
 }
@@ -87,7 +91,10 @@ enum Input {
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
-    /// Names in `disable(…)` that no metric bears; SkyWalking's own files may name its tables there, which changes nothing here.
+    /// Lists of slow statements that are not to be kept.
+    disabled: Vec<CellId>,
+    /// Names in `disable(…)` that neither a metric nor a list of slow statements bears. SkyWalking's other tables have names, too,
+    /// and to disable one of them changes nothing here.
     pub unknown_disabled: Vec<String>,
 }
 
@@ -98,16 +105,33 @@ impl Rules {
     }
 }
 
-/// Reads files, each `(name, text)`. Errors: every file's first mistake in syntax, or else everything that does not fit the
-/// sources; the operator must mend the files.
+/// Reads files, each `(name, text)`, as [`read_over`] reads an operator's.
 pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Rules, Vec<OalError>> {
-    let mut errors = Vec::new();
+    read_over([], files)
+}
+
+/// Reads the shipped files and an operator's own over them, each `(name, text)`: a metric of an operator's file replaces the shipped
+/// one of its name, and `disable(…)` holds whatever file it stands in.
+///
+/// Errors: every mistake in every file, in the order in which they stand there; the operator must mend the files.
+pub fn read_over<'a>(
+    shipped: impl IntoIterator<Item = (&'a str, &'a str)>,
+    own: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Rules, Vec<OalError>> {
+    let mut files = Vec::new();
+    let mut mistakes = Vec::new();
     let mut statements = Vec::new();
-    for (file, text) in files {
-        match parser::parse(text) {
-            Ok(parsed) => statements.extend(parsed.into_iter().map(|statement| (file, statement))),
-            Err((at, message)) => errors.push(OalError { file: file.to_owned(), at, message }),
-        }
+    let shipped = shipped.into_iter().map(|file| (file, true));
+    for (n, ((name, text), is_shipped)) in shipped.chain(own.into_iter().map(|file| (file, false))).enumerate() {
+        files.push((name, is_shipped));
+        let (parsed, wrong) = parser::parse(text);
+        statements.extend(parsed.into_iter().map(|statement| (n, statement)));
+        mistakes.extend(wrong.into_iter().map(|mistake| (n, mistake)));
     }
-    if errors.is_empty() { check::check(statements) } else { Err(errors) }
+    let (rules, misfits) = check::check(&files, statements);
+    mistakes.extend(misfits);
+    mistakes.sort();
+    let told = mistakes.into_iter().map(|(n, (at, message))| OalError { file: files[n].0.to_owned(), at, message });
+    let errors: Vec<OalError> = told.collect();
+    if errors.is_empty() { Ok(rules) } else { Err(errors) }
 }

@@ -2,105 +2,34 @@
 
 use super::Position;
 use super::lexer::{Mistake, Token, tokens};
+use super::syntax::{Arg, Attribute, Comparison, Expr, Literal, Metric, Op, Statement};
 
-/// One statement.
-#[derive(Debug)]
-pub(super) enum Statement {
-    Metric(Metric),
-    Disable { name: String },
-}
+/// How deep brackets may stand in each other.
+const DEEPEST: usize = 32;
 
-/// `name = from(…)…;`
-#[derive(Debug)]
-pub(super) struct Metric {
-    pub(super) at: Position,
-    pub(super) name: String,
-    pub(super) source_at: Position,
-    pub(super) source: String,
-    /// `None` for `*`.
-    pub(super) attribute: Option<Attribute>,
-    pub(super) filters: Vec<Comparison>,
-    pub(super) function_at: Position,
-    pub(super) function: String,
-    pub(super) args: Vec<Arg>,
-    pub(super) decorated: bool,
-}
-
-/// `(str->long)sideCar.x` or `tag["key"]`.
-#[derive(Debug)]
-pub(super) struct Attribute {
-    pub(super) at: Position,
-    pub(super) cast: bool,
-    /// With its dots.
-    pub(super) path: String,
-    pub(super) key: Option<String>,
-}
-
-/// How two sides are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Op {
-    Equal,
-    NotEqual,
-    Greater,
-    Less,
-    GreaterEqual,
-    LessEqual,
-    Like,
-    In,
-    Contain,
-    NotContain,
-}
-
-/// `attribute op value`
-#[derive(Debug)]
-pub(super) struct Comparison {
-    pub(super) left: Attribute,
-    pub(super) op: Op,
-    pub(super) at: Position,
-    pub(super) right: Literal,
-}
-
-/// A constant.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Literal {
-    Null,
-    Bool(bool),
-    Number(String),
-    Text(String),
-    /// `RequestType.MQ`
-    Constant(String, String),
-    List(Vec<Literal>),
-}
-
-/// An argument of a function.
-#[derive(Debug)]
-pub(super) enum Arg {
-    Condition(Comparison),
-    Attribute(Attribute),
-    Literal(Position, Literal),
-}
-
-impl Arg {
-    pub(super) fn at(&self) -> Position {
-        match self {
-            Arg::Condition(c) => c.left.at,
-            Arg::Attribute(a) => a.at,
-            Arg::Literal(at, _) => *at,
-        }
-    }
-}
-
-/// The statements of one file, or the first mistake in it.
-pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Mistake> {
-    let mut parser = Parser { tokens: tokens(text)?, next: 0 };
-    let mut statements = Vec::new();
+/// The statements of one file, and the mistakes in it. What stands between a mistake and the next `;` is passed over.
+pub(super) fn parse(text: &str) -> (Vec<Statement>, Vec<Mistake>) {
+    let tokens = match tokens(text) {
+        Ok(tokens) => tokens,
+        Err(mistake) => return (Vec::new(), vec![mistake]),
+    };
+    let mut parser = Parser { tokens, next: 0 };
+    let (mut statements, mut mistakes) = (Vec::new(), Vec::new());
     while *parser.peek() != Token::End {
         if parser.take(";") {
             continue;
         }
-        statements.push(parser.statement()?);
+        match parser.statement() {
+            Ok(statement) => statements.push(statement),
+            Err(mistake) => {
+                mistakes.push(mistake);
+                while !matches!(parser.peek(), Token::End | Token::Symbol(";")) {
+                    parser.advance();
+                }
+            }
+        }
     }
-    Ok(statements)
+    (statements, mistakes)
 }
 
 struct Parser {
@@ -170,7 +99,7 @@ impl Parser {
             self.symbol(")")?;
             Statement::Disable { name }
         } else {
-            Statement::Metric(self.metric(at, name)?)
+            Statement::Metric(Box::new(self.metric(at, name)?))
         };
         if *self.peek() != Token::End {
             self.symbol(";")?;
@@ -192,25 +121,24 @@ impl Parser {
         self.symbol(".")?;
         while self.take_word("filter") {
             self.symbol("(")?;
-            filters.push(self.comparison()?);
+            filters.push(self.any(0)?);
             self.symbol(")")?;
             self.symbol(".")?;
         }
         let function_at = self.at();
         let function = self.ident("`filter` or a function")?;
         let args = self.args()?;
-        let mut decorated = false;
+        let mut decorator = None;
         if self.take(".") {
             self.word("decorator")?;
             self.symbol("(")?;
-            if !matches!(self.advance(), Token::Text(_)) {
-                self.next -= 1;
-                return self.fail("the decorator's name in quotes");
-            }
+            let at = self.at();
+            let Token::Text(name) = self.peek() else { return self.fail("the decorator's name in quotes") };
+            decorator = Some((at, name.clone()));
+            self.advance();
             self.symbol(")")?;
-            decorated = true;
         }
-        Ok(Metric { at, name, source_at, source, attribute, filters, function_at, function, args, decorated })
+        Ok(Metric { at, name, source_at, source, attribute, filters, function_at, function, args, decorator })
     }
 
     /// `(str->long)`, `(str->int)`, `(long)`, `(int)`: all make a whole number of a text.
@@ -254,40 +182,74 @@ impl Parser {
         Ok(Attribute { at, cast, path, key })
     }
 
+    /// `or` binds less than `and`. `depth`: brackets that are open.
+    fn any(&mut self, depth: usize) -> Result<Expr, Mistake> {
+        let first = self.all(depth)?;
+        let mut parts = vec![first];
+        while self.take_word("or") {
+            parts.push(self.all(depth)?);
+        }
+        Ok(single(parts, Expr::Any))
+    }
+
+    fn all(&mut self, depth: usize) -> Result<Expr, Mistake> {
+        let first = self.unit(depth)?;
+        let mut parts = vec![first];
+        while self.take_word("and") {
+            parts.push(self.unit(depth)?);
+        }
+        Ok(single(parts, Expr::All))
+    }
+
+    fn unit(&mut self, depth: usize) -> Result<Expr, Mistake> {
+        if !self.opens_group() {
+            return self.comparison().map(Expr::One);
+        }
+        if depth == DEEPEST {
+            return self.fail(&format!("at most {DEEPEST} brackets in each other"));
+        }
+        self.symbol("(")?;
+        let inner = self.any(depth + 1)?;
+        self.symbol(")")?;
+        Ok(inner)
+    }
+
+    /// Whether a bracket opens here that belongs to no cast.
+    fn opens_group(&self) -> bool {
+        let ahead = |n: usize| self.tokens.get(self.next + n).map(|(_, token)| token);
+        let casts = match ahead(1) {
+            Some(Token::Ident(word)) if word == "str" => ahead(2) == Some(&Token::Symbol("->")),
+            Some(Token::Ident(word)) if word == "long" || word == "int" => ahead(2) == Some(&Token::Symbol(")")),
+            _ => false,
+        };
+        *self.peek() == Token::Symbol("(") && !casts
+    }
+
     fn comparison(&mut self) -> Result<Comparison, Mistake> {
         let left = self.attribute()?;
         match self.op()? {
-            Some((at, op)) => self.right(left, at, op),
+            Some((at, op)) => {
+                let right = if op == Op::In { self.list()? } else { self.literal()? };
+                Ok(Comparison { left, op, at, right })
+            }
             None => self.fail("`==`, `!=`, `>`, `<`, `>=`, `<=`, `in`, `like`, `contain` or `not contain`"),
         }
     }
 
-    fn right(&mut self, left: Attribute, at: Position, op: Op) -> Result<Comparison, Mistake> {
-        let right = if op == Op::In { self.list()? } else { self.literal()? };
-        Ok(Comparison { left, op, at, right })
-    }
-
     fn op(&mut self) -> Result<Option<(Position, Op)>, Mistake> {
         let at = self.at();
-        let op = match self.peek() {
-            Token::Symbol("==") => Op::Equal,
-            Token::Symbol("!=") => Op::NotEqual,
-            Token::Symbol(">") => Op::Greater,
-            Token::Symbol("<") => Op::Less,
-            Token::Symbol(">=") => Op::GreaterEqual,
-            Token::Symbol("<=") => Op::LessEqual,
-            Token::Ident(word) if word == "like" => Op::Like,
-            Token::Ident(word) if word == "in" => Op::In,
-            Token::Ident(word) if word == "contain" => Op::Contain,
-            Token::Ident(word) if word == "not" => {
-                self.advance();
-                self.word("contain")?;
-                return Ok(Some((at, Op::NotContain)));
-            }
+        if self.take_word("not") {
+            self.word("contain")?;
+            return Ok(Some((at, Op::NotContain)));
+        }
+        let found = match self.peek() {
+            Token::Symbol(name) => *name,
+            Token::Ident(name) => name,
             _ => return Ok(None),
         };
+        let Some((_, op)) = Op::NAMES.iter().find(|(name, _)| *name == found) else { return Ok(None) };
         self.advance();
-        Ok(Some((at, op)))
+        Ok(Some((at, *op)))
     }
 
     fn list(&mut self) -> Result<Literal, Mistake> {
@@ -345,10 +307,19 @@ impl Parser {
         if is_literal {
             return Ok(Arg::Literal(at, self.literal()?));
         }
-        let left = self.attribute()?;
-        match self.op()? {
-            Some((at, op)) => Ok(Arg::Condition(self.right(left, at, op)?)),
-            None => Ok(Arg::Attribute(left)),
+        let first = self.next;
+        if !self.opens_group() {
+            let attribute = self.attribute()?;
+            if self.op()?.is_none() {
+                return Ok(Arg::Attribute(attribute));
+            }
+            self.next = first;
         }
+        Ok(Arg::Condition(at, self.any(0)?))
     }
+}
+
+/// One part stands for itself.
+fn single(mut parts: Vec<Expr>, several: fn(Vec<Expr>) -> Expr) -> Expr {
+    if parts.len() == 1 { parts.remove(0) } else { several(parts) }
 }

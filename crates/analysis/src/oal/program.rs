@@ -4,7 +4,7 @@ use model::cell::CellId;
 use model::metric::{Function, Seen};
 use model::{Cells, UnixMillis};
 
-use super::{Condition, Input, Rules, Run};
+use super::{Filter, Input, Rules, Run};
 use crate::source::{Datum, NotANumber, Source, SourceKind};
 
 /// One metric, with its cell.
@@ -12,7 +12,7 @@ use crate::source::{Datum, NotANumber, Source, SourceKind};
 struct Metric {
     cell: CellId,
     function: Function,
-    filters: Vec<Condition>,
+    filters: Vec<Filter>,
     input: Input,
 }
 
@@ -20,12 +20,13 @@ struct Metric {
 #[derive(Debug, Default)]
 pub struct Program {
     by_kind: [Vec<Metric>; SourceKind::COUNT],
+    disabled: Vec<CellId>,
 }
 
 impl Program {
     /// Puts rules and the numbers of their cells together. A rule for which `cell` has no number is left out.
     pub fn compile(rules: &Rules, cell: impl Fn(&super::Rule) -> Option<CellId>) -> Program {
-        let mut program = Program::default();
+        let mut program = Program { disabled: rules.disabled.clone(), ..Program::default() };
         for rule in rules.iter() {
             let (Some(Run { source, filters, input }), Some(cell)) = (rule.run.clone(), cell(rule)) else { continue };
             program.by_kind[source as usize].push(Metric { cell, function: rule.function, filters, input });
@@ -33,6 +34,11 @@ impl Program {
         // Ascending, so that a new row's cells are only ever appended.
         program.by_kind.iter_mut().for_each(|metrics| metrics.sort_by_key(|m| m.cell));
         program
+    }
+
+    /// Whether a list of slow statements is to be kept.
+    pub(crate) fn keeps(&self, list: CellId) -> bool {
+        !self.disabled.contains(&list)
     }
 
     /// How many metrics of a kind see something of a source, and so the cells of a new row.

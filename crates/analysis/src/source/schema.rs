@@ -15,6 +15,8 @@ pub(crate) enum Type {
     Tags,
     /// One of the constants of this set.
     Enum(&'static str),
+    /// Something with attributes of its own, which is there or not.
+    Object,
     /// Not known yet: the source is not emitted, and nothing about it is checked.
     Any,
 }
@@ -88,14 +90,21 @@ pub(crate) fn lookup(name: &str) -> Result<(Option<SourceKind>, Scope), String> 
 
 type Attribute = (&'static str, Field, Type);
 
-/// Attributes that every call has.
-const CALL: [Attribute; 6] = [
+/// Attributes that every call has. What a proxy would say about it is known and never filled: none reports here.
+const CALL: [Attribute; 13] = [
     ("status", Field::Status, Type::Bool),
     ("type", Field::Kind, Type::Enum("RequestType")),
     ("httpResponseStatusCode", Field::HttpStatus, Type::Int),
     ("responseCode", Field::HttpStatus, Type::Int),
     ("rpcStatusCode", Field::RpcStatus, Type::Text),
     ("tags", Field::Tags, Type::Tags),
+    ("sideCar", Field::Unset, Type::Object),
+    ("sideCar.internalErrorCode", Field::Unset, Type::Text),
+    ("sideCar.internalRequestLatencyNanos", Field::Unset, Type::Int),
+    ("sideCar.internalResponseLatencyNanos", Field::Unset, Type::Int),
+    ("tcpInfo", Field::Unset, Type::Object),
+    ("tcpInfo.receivedBytes", Field::Unset, Type::Int),
+    ("tcpInfo.sentBytes", Field::Unset, Type::Int),
 ];
 const LATENCY: Attribute = ("latency", Field::Latency, Type::Int);
 const LAYER: Attribute = ("layer", Field::Layer, Type::Enum("Layer"));
@@ -225,17 +234,12 @@ fn attributes(kind: SourceKind) -> [&'static [Attribute]; 2] {
     }
 }
 
-/// The attribute of a source. `sideCar.…` and `tcpInfo.…` of a call are known and never filled: no proxy reports them here.
-/// `Err`: the names there are.
+/// The attribute of a source. `Err`: the names there are.
 pub(crate) fn attribute(kind: SourceKind, path: &str, key: Option<&str>) -> Result<(Field, Type), String> {
     let [own, common] = attributes(kind);
     let is_call = common.iter().any(|(n, ..)| *n == "tags");
-    match (path, key) {
-        ("tag", Some(key)) if is_call => return Ok((Field::Tag(key.into()), Type::Text)),
-        (_, None) if is_call && (path.starts_with("sideCar.") || path.starts_with("tcpInfo.")) => {
-            return Ok((Field::Unset, Type::Int));
-        }
-        _ => {}
+    if let ("tag", Some(key), true) = (path, key, is_call) {
+        return Ok((Field::Tag(key.into()), Type::Text));
     }
     let found = own.iter().chain(common).find(|(n, ..)| *n == path && key.is_none());
     found.map(|(_, field, ty)| (field.clone(), *ty)).ok_or_else(|| {
@@ -291,5 +295,24 @@ pub(crate) fn constants(set: &str) -> Option<Constants> {
         ]),
         "Layer" => Constants::Layers,
         _ => return None,
+    })
+}
+
+/// Every derived source with every attribute it has and what that holds, in words. For tests.
+#[cfg(test)]
+pub(crate) fn every_attribute() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    DERIVED.into_iter().flat_map(|(source, kind, _)| {
+        attributes(kind).into_iter().flatten().map(move |(name, _, ty)| {
+            let holds = match ty {
+                Type::Bool => "truth",
+                Type::Int => "whole number",
+                Type::Float => "fraction",
+                Type::Text => "text",
+                Type::Tags => "tags",
+                Type::Enum(_) => "constant",
+                Type::Object | Type::Any => "something",
+            };
+            (source, *name, holds)
+        })
     })
 }

@@ -121,7 +121,7 @@ impl World {
         });
         Sources {
             store: Arc::clone(&self.store),
-            catalogue: Arc::new(Catalogue::new(defs)),
+            catalogue: Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()])),
             components: Arc::new(Components::new(file).unwrap()),
             zone: Zone::utc(),
             clock: Clock::from_fn(|| UnixMillis(NOW)),
