@@ -19,6 +19,11 @@ pub(crate) fn term_text(text: &ByteString) -> Cow<'_, str> {
     Cow::Owned(format!("{start}\u{1}{hash:016x}"))
 }
 
+/// Whether an indexed keyword is the text itself, and not what a long one was shortened to.
+pub(crate) fn is_whole(term: &str) -> bool {
+    term.len() <= MAX_TERM
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,7 +32,7 @@ mod tests {
     fn long_keywords_are_shortened_and_stay_apart() {
         let long = |last: &str| ByteString::from("é".repeat(5_000) + last);
         let (a, b) = (long("a"), long("b"));
-        assert!(term_text(&a).len() < 1_100);
+        assert!(term_text(&a).len() < 1_100 && !is_whole(&term_text(&a)));
         assert_ne!(term_text(&a), term_text(&b));
         assert_eq!(term_text(&ByteString::from_static("short")), "short");
     }

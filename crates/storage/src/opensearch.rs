@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::item::{Item, Revision};
-use model::{Clock, UnixMillis, Zone};
+use model::{ByteString, Clock, UnixMillis, Zone};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -212,6 +212,14 @@ impl Store for OpenSearch {
     async fn records(&self, query: &RecordQuery) -> Result<RecordPage, StoreError> {
         self.check_open()?;
         records::search(&self.client, &self.names, query).await
+    }
+
+    async fn record_ids(&self, query: &RecordQuery) -> Result<Vec<ByteString>, StoreError> {
+        self.check_open()?;
+        match records::ids(&self.client, &self.names, query).await? {
+            Some(ids) => Ok(ids),
+            None => Ok(self.records(query).await?.records.into_iter().map(|record| record.id).collect()),
+        }
     }
 
     async fn items(&self, query: &ItemQuery) -> Result<Vec<Item>, StoreError> {

@@ -2,15 +2,14 @@
 //!
 //! Each partial is a record of its own, so that late segments add one and overwrite none. What is read is merged; it lacks what
 //! nobody has written a partial of: segments of the last seconds, and what a process that was killed had not written yet. Who must
-//! be right asks [`crate::Store::record_ids`] for the segments that are stored, and adds those that a summary does not know.
+//! be right lets [`complete`] add the stored segments that a summary does not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use model::ByteString;
-use model::UnixMillis;
-use model::kinds::{RecordKind, trace as field};
+use model::kinds::{RecordKind, segment, trace as field};
 use model::record::{FieldValue, Format, Record};
-use model::summary::{Root, Seen, Service, Summary};
+use model::summary::{Numbers, Piece, Root, Seen, Service, Summary, segment_number};
+use model::{ByteString, UnixMillis};
 
 use crate::codec::{Malformed, Reader, put_bytes, put_signed, put_varint};
 use crate::{Condition, Order, RecordOrder, RecordQuery, Store, StoreError, Test};
@@ -23,6 +22,13 @@ const ROOT_IS_CALLED: u8 = 4;
 /// Partials that are read of the traces of one question. A trace has one for each process that saw it, and one for each time that it
 /// came back after it was idle.
 const MAX_PARTIALS: usize = 20_000;
+
+/// Segments that are looked for to complete the summaries of one question.
+const MAX_STORED: usize = 50_000;
+/// Segments that are read to complete the summaries of one question.
+pub const MAX_ADDED: usize = 5_000;
+/// Segments that are read at a time: their bodies come with them.
+const ADDED_AT_A_TIME: usize = 500;
 
 /// Traces by id, each merged from all its partials that are stored.
 pub type Summaries = BTreeMap<ByteString, Summary>;
@@ -104,7 +110,7 @@ pub async fn of_range(
         let is_last = records.len() < limit;
         trace_ids.extend(records.iter().filter_map(partial).map(|(trace_id, _)| trace_id));
         // In the order in which they were first seen.
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         trace_ids.retain(|trace_id| seen.insert(trace_id.clone()));
         if is_last {
             break;
@@ -112,6 +118,41 @@ pub async fn of_range(
     }
     trace_ids.truncate(limit);
     of_traces(store, &trace_ids).await
+}
+
+/// Adds what is stored of these traces and not in their summaries: segments of the last seconds, or of a process that was killed.
+/// `numbers` reads what only the body of a segment's record says.
+///
+/// A summary that is cut stays as it is. Of all traces together [`MAX_ADDED`] segments are added at most, the earliest.
+pub async fn complete(
+    store: &dyn Store,
+    trace_ids: &[ByteString],
+    summaries: &mut Summaries,
+    numbers: impl Fn(&Record) -> Numbers,
+) -> Result<(), StoreError> {
+    let is_cut = |trace_id: &&ByteString| summaries.get(*trace_id).is_some_and(|summary| summary.is_cut);
+    let open: Vec<_> = trace_ids.iter().filter(|trace_id| !is_cut(trace_id)).cloned().collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let of_traces = Condition { field: segment::TRACE_ID, test: Test::OneOf(open), negate: false };
+    let query = RecordQuery { conditions: vec![of_traces], ..RecordQuery::oldest(RecordKind::Segment, MAX_STORED) };
+    let known = summaries.values().flat_map(|summary| &summary.services).flat_map(|service| &service.segments);
+    let known: HashSet<u64> = known.map(|seen| seen.segment).collect();
+    let mut missing = store.record_ids(&query).await?;
+    missing.retain(|id| !known.contains(&segment_number(id)));
+    missing.truncate(MAX_ADDED);
+    for ids in missing.chunks(ADDED_AT_A_TIME) {
+        let query = RecordQuery { ids: ids.to_vec(), ..RecordQuery::oldest(RecordKind::Segment, ids.len()) };
+        for record in store.records(&query).await?.records {
+            let Some((trace_id, piece)) = Piece::of(&record, numbers(&record)) else { continue };
+            match summaries.get_mut(trace_id) {
+                Some(known) => known.add(&piece),
+                None => drop(summaries.insert(trace_id.into(), Summary::new(&piece))),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The order in which the latest come first.
@@ -188,7 +229,6 @@ fn number(from: &mut Reader<'_>) -> Result<u64, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use model::summary::{Numbers, Piece};
     use proptest::prelude::*;
 
     use super::*;
@@ -239,7 +279,10 @@ mod tests {
         ];
         store.write(&Batch { rows: Vec::new(), records }).await.unwrap();
         let t1 = summary(&[(1, 1_000, "a"), (2, 1_001, "b"), (3, 500, "c"), (4, 9_000, "c")]);
-        assert_eq!(of_traces(&store, &["t1".into(), "nobody".into()]).await.unwrap(), [("t1".into(), t1.clone())].into());
+        assert_eq!(
+            of_traces(&store, &["t1".into(), "nobody".into()]).await.unwrap(),
+            [("t1".into(), t1.clone())].into()
+        );
         assert_eq!(of_traces(&store, &[]).await.unwrap(), Summaries::new());
 
         let range = |conditions, order, limit| {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use analysis::rollup::Config;
+use analysis::windows;
 use model::telemetry::Telemetry;
 use model::{Step, UnixMillis, Zone};
 use storage::SharedStore;
@@ -67,6 +68,7 @@ async fn a_killed_node_loses_its_last_seconds_and_nothing_counts_twice() {
             context: context(program.clone(), &Zone::utc()),
             zone: Zone::utc(),
             clock: testkit::clock(START),
+            windows: windows::Config::default(),
             budget: Arc::new(AtomicI64::new(0)),
         };
         let mut fed = Vec::new();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use analysis::alias;
 use analysis::delta::Delta;
 use analysis::rollup::{self, Limits, Rollup};
+use analysis::windows;
 use model::ledger::{Ledger, Reason};
 use model::segment::Span;
 use model::telemetry::{KeepAlive, Signal, Telemetry};
@@ -39,6 +40,7 @@ fn rig(faults: Faults) -> Rig {
         context: context(metrics().0, &Zone::utc()),
         zone: Zone::utc(),
         clock: testkit::clock(START),
+        windows: windows::Config::default(),
         budget: Arc::new(AtomicI64::new(0)),
     };
     Rig { memory, faulty, around }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use analysis::windows;
 use expect_test::{Expect, expect};
 use model::metric::{Catalogue, Value};
 use model::segment::Span;
@@ -76,6 +77,7 @@ async fn late_data_count_in_their_own_minute_hour_and_day() {
         context: context(program, &Zone::utc()),
         zone: Zone::utc(),
         clock: testkit::clock(START),
+        windows: windows::Config::default(),
         budget: Arc::new(AtomicI64::new(0)),
     };
     let node = Node::start(&around, 1, 2);

@@ -10,6 +10,7 @@ mod flow;
 mod late;
 mod node;
 mod reference;
+mod traces;
 mod world;
 
 use bugs::Bug;
@@ -43,7 +44,7 @@ fn all(seeds: std::ops::Range<u64>, setup: Setup) -> Seen {
 fn whatever_happens_on_the_way_the_store_holds_the_sum_of_what_was_accepted() {
     let seen = all(0..1_000, RIGHT);
     assert!(
-        seen.elements > 20_000 && seen.failed_calls > 1_000 && seen.restarts > 100 && seen.evicted > 1_000,
+        seen.elements > 20_000 && seen.failed_calls > 1_000 && seen.restarts > 100 && seen.evicted > 1_000 && seen.late > 100,
         "{seen:?}"
     );
 }

@@ -10,18 +10,22 @@ use analysis::derive::derive;
 use model::kinds::RecordKind;
 use model::ledger::Ledger;
 use model::metric::Catalogue;
+use model::record::Record;
+use model::summary::{Numbers, Piece, Summary};
 use model::telemetry::Telemetry;
 use model::{Agg, Bucket, Cells, Scope, Step, UnixMillis, Zone};
+use storage::traces::{self, Summaries};
 use storage::{Entities, RecordQuery, ScanQuery, Store};
 
 type Key = (Scope, Step, Bucket, Arc<str>);
 
-/// Rows merged, and how many records of each kind, with the ids of those that agents gave one.
+/// Rows merged, how many records of each kind, with the ids of those that agents gave one, and summaries of traces merged.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Contents {
     pub(crate) rows: BTreeMap<Key, Cells>,
     pub(crate) records: BTreeMap<&'static str, usize>,
     pub(crate) segments: BTreeSet<String>,
+    pub(crate) traces: Summaries,
 }
 
 impl Contents {
@@ -29,10 +33,21 @@ impl Contents {
         self.rows.entry(key).or_default().merge(cells);
     }
 
-    fn record(&mut self, kind: RecordKind, id: &str) {
-        *self.records.entry(kind.def().name).or_default() += 1;
-        if kind == RecordKind::Segment {
-            self.segments.insert(id.to_owned());
+    fn record(&mut self, record: &Record) {
+        if record.kind == RecordKind::Trace {
+            let (trace_id, summary) = traces::partial(record).expect("every partial can be read");
+            return self.summary(&trace_id, summary);
+        }
+        *self.records.entry(record.kind.def().name).or_default() += 1;
+        if record.kind == RecordKind::Segment {
+            self.segments.insert(record.id.to_string());
+        }
+    }
+
+    fn summary(&mut self, trace_id: &str, summary: Summary) {
+        match self.traces.get_mut(trace_id) {
+            Some(known) => known.merge(&summary),
+            None => drop(self.traces.insert(trace_id.into(), summary)),
         }
     }
 
@@ -43,6 +58,9 @@ impl Contents {
             if found != wanted {
                 return Some(format!("{key:?}\n  stored: {found:?}\n  wanted: {wanted:?}"));
             }
+        }
+        if self.traces != expected.traces {
+            return Some(format!("traces\n  stored: {:?}\n  wanted: {:?}", self.traces, expected.traces));
         }
         if self != expected {
             return Some(format!(
@@ -69,7 +87,12 @@ pub(crate) fn expected(accepted: &[(Telemetry, UnixMillis)], context: &Context, 
             }
         }
         for record in records {
-            contents.record(record.kind, &record.id);
+            contents.record(&record);
+            if let Telemetry::Segment(segment) = telemetry
+                && let Some((trace_id, piece)) = Piece::of(&record, Numbers::of(segment))
+            {
+                contents.summary(trace_id, Summary::new(&piece));
+            }
         }
     }
     contents
@@ -107,7 +130,7 @@ pub(crate) async fn stored(store: &dyn Store) -> Contents {
     for kind in RecordKind::ALL {
         let query = RecordQuery::oldest(kind, usize::MAX);
         let page = store.records(&query).await.expect("the store behind the faults has none");
-        page.records.iter().for_each(|record| contents.record(record.kind, &record.id));
+        page.records.iter().for_each(|record| contents.record(record));
     }
     contents
 }

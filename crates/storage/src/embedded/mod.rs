@@ -30,7 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::item::{Item, Revision};
 use model::kinds::RecordKind;
-use model::{Clock, UnixMillis, Zone};
+use model::{ByteString, Clock, UnixMillis, Zone};
 use tokio::time::Instant;
 
 pub use faults::Faults;
@@ -257,6 +257,18 @@ impl Store for Embedded {
     async fn records(&self, query: &RecordQuery) -> Result<RecordPage, StoreError> {
         let query = query.clone();
         self.blocking(move |inner| inner.of(query.kind).search(&query)).await
+    }
+
+    async fn record_ids(&self, query: &RecordQuery) -> Result<Vec<ByteString>, StoreError> {
+        let query = query.clone();
+        self.blocking(move |inner| {
+            let records = inner.of(query.kind);
+            match records.ids(&query)? {
+                Some(ids) => Ok(ids),
+                None => Ok(records.search(&query)?.records.into_iter().map(|record| record.id).collect()),
+            }
+        })
+        .await
     }
 
     async fn items(&self, query: &ItemQuery) -> Result<Vec<Item>, StoreError> {

@@ -15,7 +15,7 @@ use super::names::{Family, Names, day_of};
 use super::packed;
 use super::templates::{AT, KIND, RECORD_ID, WHOLE, field_name};
 use crate::fits::check;
-use crate::keyword::term_text;
+use crate::keyword::{is_whole, term_text};
 use crate::words::words;
 use crate::{Condition, Order, RecordOrder, RecordPage, RecordQuery, StoreError, Test, whole};
 
@@ -107,32 +107,63 @@ struct Source {
 
 /// The asked part of the records that meet all conditions.
 pub(super) async fn search(client: &Client, names: &Names, query: &RecordQuery) -> Result<RecordPage, StoreError> {
-    check(query)?;
     let mut page = RecordPage::default();
-    let Some(filters) = filters(query) else { return Ok(page) };
+    find(client, names, query, true, |hit| {
+        page.records.push(record(query.kind, &hit)?);
+        Ok(())
+    })
+    .await?;
+    Ok(page)
+}
+
+/// The ids of what [`search`] answers. `None`: one of them is too long to be told without reading its record.
+pub(super) async fn ids(
+    client: &Client,
+    names: &Names,
+    query: &RecordQuery,
+) -> Result<Option<Vec<ByteString>>, StoreError> {
+    let mut ids = Vec::new();
+    find(client, names, query, false, |hit| {
+        ids.push(is_whole(&hit.sort.1).then(|| hit.sort.1.into()));
+        Ok(())
+    })
+    .await?;
+    Ok(ids.into_iter().collect())
+}
+
+/// Hands each hit of the asked part on, in order.
+async fn find(
+    client: &Client,
+    names: &Names,
+    query: &RecordQuery,
+    read_them: bool,
+    mut each: impl FnMut(Hit) -> Result<(), StoreError> + Send,
+) -> Result<(), StoreError> {
+    check(query)?;
+    let Some(filters) = filters(query) else { return Ok(()) };
     let search = Search { client, query, index: index(names, query), filters };
     let (mut skip, mut after) = (query.offset, None);
     if query.offset + PAGE > WINDOW {
         after = search.pass_over(query.offset).await?;
         skip = 0;
         if after.is_none() {
-            return Ok(page);
+            return Ok(());
         }
     }
-    while page.records.len() < query.limit {
-        let size = PAGE.min(query.limit - page.records.len());
-        let hits = search.page(size, skip, after.as_ref(), true).await?;
+    let mut left = query.limit;
+    while left > 0 {
+        let size = PAGE.min(left);
+        let hits = search.page(size, skip, after.as_ref(), read_them).await?;
         let is_last = hits.len() < size;
         after = hits.last().map(|hit| json!([hit.sort.0, hit.sort.1]));
         skip = 0;
-        for hit in hits {
-            page.records.push(record(query.kind, &hit)?);
-        }
+        left -= hits.len().min(left);
+        hits.into_iter().try_for_each(&mut each)?;
         if is_last {
             break;
         }
     }
-    Ok(page)
+    Ok(())
 }
 
 fn record(kind: RecordKind, hit: &Hit) -> Result<Record, StoreError> {

@@ -48,7 +48,12 @@ async fn answer(store: &dyn Store, op: &Op) -> Answer {
         }
         Op::Top(query) => Answer::Top(store.top(query).await.expect(WORKS)),
         Op::Scan(query) => scan(store, query).await,
-        Op::Records(query) => Answer::Records(store.records(query).await.expect(WORKS).records),
+        Op::Records(query) => {
+            let records = store.records(query).await.expect(WORKS).records;
+            let ids = store.record_ids(query).await.expect(WORKS);
+            assert!(ids.iter().eq(records.iter().map(|record| &record.id)), "ids are those of the records: {ids:?}");
+            Answer::Records(records)
+        }
         Op::Items(query) => Answer::Items(store.items(query).await.expect(WORKS)),
         Op::Swap(items) => Answer::Swapped(store.swap_many(items).await.expect(WORKS)),
     }

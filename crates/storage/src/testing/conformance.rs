@@ -181,7 +181,9 @@ async fn scanned(store: &SharedStore, query: &ScanQuery) -> Vec<(u32, String, Ce
 /// Ids of the records that a query answers, in its order.
 async fn ids(store: &SharedStore, query: &RecordQuery) -> Vec<String> {
     let page = store.records(query).await.expect("records");
-    page.records.iter().map(|record| record.id.to_string()).collect()
+    let ids: Vec<_> = page.records.iter().map(|record| record.id.to_string()).collect();
+    assert_eq!(store.record_ids(query).await.expect("ids"), ids, "ids are those of the records");
+    ids
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::UnixMillis;
 use model::kinds::RecordKind;
 use model::record::Record;
+use model::{ByteString, UnixMillis};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::partition::Partition;
@@ -126,13 +126,22 @@ impl Records {
 
     /// Records that meet the query. Blocks.
     pub(super) fn search(&self, query: &RecordQuery) -> Result<RecordPage, StoreError> {
+        self.ask(|partitions, horizon| search::search(partitions, query, horizon))
+    }
+
+    /// The ids of records that meet the query, where they can be told without reading the records. Blocks.
+    pub(super) fn ids(&self, query: &RecordQuery) -> Result<Option<Vec<ByteString>>, StoreError> {
+        self.ask(|partitions, horizon| search::ids(partitions, query, horizon))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&[&Partition], UnixMillis) -> T) -> T {
         let partitions = lock(&self.shared.partitions).clone();
         let horizon = UnixMillis(self.shared.horizon.load(Ordering::Relaxed));
-        let page = search::search(&partitions.iter().map(|p| &**p).collect::<Vec<_>>(), query, horizon);
+        let answer = question(&partitions.iter().map(|p| &**p).collect::<Vec<_>>(), horizon);
         for idle in partitions.iter().rev().skip(1) {
             idle.close_idle(READER_IDLE);
         }
-        page
+        answer
     }
 
     /// Answers nothing from before the day `oldest` any more, until it is told another day or opened again.

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use model::UnixMillis;
 use model::kinds::FieldType;
 use model::record::Record;
+use model::{ByteString, UnixMillis};
 use tantivy::collector::TopDocs;
 use tantivy::collector::sort_key::{NaturalComparator, SegmentSortKeyComputer, SortByString, SortKeyComputer};
 use tantivy::columnar::Column;
@@ -16,6 +16,7 @@ use super::partition::{Bounds, Open, Partition};
 use super::schema::{ID, TIME};
 use super::translate::translate;
 use crate::fits::check;
+use crate::keyword::is_whole;
 use crate::{Order, RecordOrder, RecordPage, RecordQuery, StoreError, whole};
 
 /// A record that was found, not yet read.
@@ -33,14 +34,37 @@ pub(super) fn search(
     query: &RecordQuery,
     horizon: UnixMillis,
 ) -> Result<RecordPage, StoreError> {
+    let (asked, hits) = find(partitions, query, horizon)?;
+    read(&asked, query, &hits)
+}
+
+/// The ids of what [`search`] answers. `None`: one of them is too long to be told without reading its record.
+pub(super) fn ids(
+    partitions: &[&Partition],
+    query: &RecordQuery,
+    horizon: UnixMillis,
+) -> Result<Option<Vec<ByteString>>, StoreError> {
+    let (_, hits) = find(partitions, query, horizon)?;
+    let whole = |hit: Hit| is_whole(&hit.id).then(|| hit.id.into());
+    Ok(hits.into_iter().map(whole).collect())
+}
+
+/// A partition that is asked, and what it holds.
+type Asked<'a> = (&'a Partition, Bounds);
+
+fn find<'a>(
+    partitions: &[&'a Partition],
+    query: &RecordQuery,
+    horizon: UnixMillis,
+) -> Result<(Vec<Asked<'a>>, Vec<Hit>), StoreError> {
     let (from, to) = query.time.unwrap_or((UnixMillis(i64::MIN), UnixMillis(i64::MAX)));
     let query = &RecordQuery { time: Some((from.max(horizon), to)), ..query.clone() };
     let want = query.offset.saturating_add(query.limit);
     if query.limit == 0 {
-        return Ok(RecordPage::default());
+        return Ok((Vec::new(), Vec::new()));
     }
     check(query)?;
-    let mut asked: Vec<(&Partition, Bounds)> = partitions.iter().map(|p| (*p, p.bounds())).collect();
+    let mut asked: Vec<Asked<'a>> = partitions.iter().map(|p| (*p, p.bounds())).collect();
     asked.retain(|(_, bounds)| query.time.is_none_or(|(from, to)| bounds.from <= to && from <= bounds.to));
     match query.order {
         RecordOrder::Time(Order::Asc) => asked.sort_by_key(|(_, bounds)| bounds.from),
@@ -60,7 +84,8 @@ pub(super) fn search(
         hits.retain(|hit| seen.insert(hit.id.clone()));
         hits.truncate(want);
     }
-    read(&asked, query, hits.get(query.offset.min(hits.len())..).unwrap_or_default())
+    hits.drain(..query.offset.min(hits.len()));
+    Ok((asked, hits))
 }
 
 /// Whether nothing in a partition, nor in those behind it in the order of time, can come before a hit.
@@ -81,7 +106,7 @@ fn sort(hits: &mut [Hit], order: RecordOrder) {
 }
 
 /// The records of hits. Those of a partition that has just become unreadable are left out.
-fn read(asked: &[(&Partition, Bounds)], query: &RecordQuery, hits: &[Hit]) -> Result<RecordPage, StoreError> {
+fn read(asked: &[Asked<'_>], query: &RecordQuery, hits: &[Hit]) -> Result<RecordPage, StoreError> {
     let mut records: Vec<Option<Record>> = vec![None; hits.len()];
     for (i, (partition, _)) in asked.iter().enumerate() {
         if hits.iter().all(|hit| hit.partition != i) {

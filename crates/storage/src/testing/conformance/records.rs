@@ -40,6 +40,9 @@ pub(super) async fn a_repeated_id_is_one_record(store: SharedStore) {
     assert_eq!(store.records(&all(RecordKind::Log)).await.expect("records").records, [log], "ids are a kind's own");
     let by_id = RecordQuery { ids: vec!["one".into(), "nobody".into()], ..all(RecordKind::Segment) };
     assert_eq!(store.records(&by_id).await.expect("records").records, [one]);
+    let long = "é".repeat(900);
+    write_records(&store, vec![record(RecordKind::Segment, &long, 2, &[])]).await;
+    assert_eq!(ids(&store, &all(RecordKind::Segment)).await, ["one", "two", &long]);
 }
 
 pub(super) async fn records_come_back_as_they_were(store: SharedStore) {
