@@ -30,10 +30,17 @@ impl Application {
     ///
     /// Panics when it ends before that.
     pub async fn port(&mut self) -> u16 {
-        wait_for("an application to listen", async || {
-            let port = self.output.find(|line| line.strip_prefix("listening on ")?.parse().ok());
-            match (port, self.child.try_wait()) {
-                (Some(port), _) => Ok(port),
+        self.says(|line| line.strip_prefix("listening on ")?.parse().ok()).await
+    }
+
+    /// Waits until it says a line for which `pick` has an answer, and returns that.
+    ///
+    /// Panics when it ends before that.
+    pub async fn says<T>(&mut self, pick: impl Fn(&str) -> Option<T>) -> T {
+        wait_for("an application to be ready", async || {
+            let said = self.output.find(&pick);
+            match (said, self.child.try_wait()) {
+                (Some(said), _) => Ok(said),
                 (None, Ok(Some(ended))) => panic!("the application ended: {ended}"),
                 (None, _) => Err(self.output.lines().join("\n")),
             }

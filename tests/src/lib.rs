@@ -8,6 +8,7 @@ pub mod application;
 pub mod authority;
 pub mod load;
 pub mod metrics;
+pub mod middleware;
 pub mod opensearch;
 pub mod output;
 pub mod proxy;

@@ -16,6 +16,23 @@ pub(crate) fn python(service: &str, collector: &str, environment: &[(&str, &str)
     Application::start(&format!("python service {service}"), command)
 }
 
+/// Another service of `agents/python/`, reporting by gRPC.
+pub(crate) fn python_service(name: &str, collector: &str, environment: &[(&str, &str)]) -> Application {
+    let mut command = Command::new(tool("SKYLARK_PYTHON"));
+    command.arg(file(&format!("agents/python/{name}.py"))).envs(agent(name, collector));
+    command.env("SW_AGENT_INSTANCE_NAME", format!("{name}-1")).envs(environment.iter().copied());
+    Application::start(&format!("python service {name}"), command)
+}
+
+/// Another service of `agents/node/`.
+pub(crate) fn node_service(name: &str, collector: &str, environment: &[(&str, &str)]) -> Application {
+    let mut command = Command::new("node");
+    command.arg(file(&format!("agents/node/{name}.js"))).envs(agent(name, collector));
+    command.env("NODE_PATH", tool("SKYLARK_NODE_MODULES")).env("SW_AGENT_INSTANCE", format!("{name}-1"));
+    command.envs(environment.iter().copied());
+    Application::start(&format!("node service {name}"), command)
+}
+
 /// The HTTP service of Node, which calls `following`.
 pub(crate) fn node(service: &str, collector: &str, following: &str) -> Application {
     let mut command = Command::new("node");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "this is a test, its helpers among it")]
 
 mod apps;
+mod middleware;
 mod secured;
 
 use std::collections::BTreeSet;
