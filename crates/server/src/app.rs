@@ -12,7 +12,7 @@ use analysis::delta::Delta;
 use analysis::oal::{self, Program, Rules};
 use analysis::prices::{PriceFile, Prices};
 use analysis::worker::{self, Worker};
-use analysis::{alias, catalogue, rollup};
+use analysis::{alias, catalogue, rollup, windows};
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use model::ledger::Ledger;
@@ -94,6 +94,7 @@ struct Shared {
     ledger: Arc<Ledger>,
     aliases: Arc<alias::Table>,
     rollup: Arc<rollup::Stats>,
+    windows: Arc<windows::Stats>,
 }
 
 /// Opens the store, wires everything and begins to serve. `Err` says what is in the way; nothing is left running then.
@@ -104,8 +105,8 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let store = storage::open(&config.storage, &zone, &clock).await.context("cannot open the store")?;
     let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
     let metrics = metrics.context("cannot read the metric catalogue")?;
-    let (ledger, aliases, rollup) = Default::default();
-    let shared = Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup };
+    let (ledger, aliases, rollup, windows) = Default::default();
+    let shared = Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup, windows };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
         Arc::clone(&shared.ledger),
@@ -177,6 +178,7 @@ fn work(
         settings: Arc::new(settings.with_prices(prices)),
         serial: Arc::new(Serial::new(random())),
     };
+    let sightings = watch_traces(shared, tasks, workers, write);
     let mut queues = Vec::with_capacity(workers);
     for _ in 0..workers {
         let (queue, elements) = mpsc::channel(config.receiver.queue_length);
@@ -188,11 +190,32 @@ fn work(
             deltas: deltas.clone(),
             flush_near: flush_near.clone(),
             records: write.records.clone(),
+            sightings: sightings.clone(),
             ledger: Arc::clone(&shared.ledger),
         };
         tasks.core("worker", worker::run(worker));
     }
     queues
+}
+
+/// The task that folds segments into summaries of their traces; answers where the workers tell it what they see.
+fn watch_traces(
+    shared: &Shared,
+    tasks: &mut Tasks,
+    workers: usize,
+    write: &WriterHandle,
+) -> mpsc::Sender<windows::Sightings> {
+    let (sightings, from_workers) = mpsc::channel(windows::SIGHTINGS_PER_WORKER * workers);
+    let watch = windows::Watch {
+        sightings: from_workers,
+        records: write.records.clone(),
+        writer: shared.writer,
+        ledger: Arc::clone(&shared.ledger),
+        stats: Arc::clone(&shared.windows),
+        config: shared.config.analysis.trace_windows,
+    };
+    tasks.core("windows", windows::run(watch));
+    sightings
 }
 
 /// What reads back and tidies up; answers the nodes that share the store.
@@ -286,6 +309,7 @@ impl Shared {
             store: Arc::clone(&self.store),
             writer,
             rollup: Arc::clone(&self.rollup),
+            windows: Arc::clone(&self.windows),
             aliases: Arc::clone(&self.aliases),
             ingest,
             clock: self.clock.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use analysis::{alias, rollup};
+use analysis::{alias, rollup, windows};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
@@ -30,6 +30,8 @@ pub struct Sources {
     pub writer: Arc<WriterStats>,
     /// Rows and flushes.
     pub rollup: Arc<rollup::Stats>,
+    /// Summaries of traces.
+    pub windows: Arc<windows::Stats>,
     /// Known addresses.
     pub aliases: Arc<alias::Table>,
     /// Queues and budget of the receivers.
@@ -67,7 +69,7 @@ async fn scrape(State(sources): State<Sources>) -> ([(HeaderName, &'static str);
 fn flow(sources: &Sources, now: UnixMillis) -> Vec<Family> {
     let one = |value: u64| vec![(Vec::new(), value as f64)];
     let seconds = |micros: u64| vec![(Vec::new(), micros as f64 / 1e6)];
-    let rollup = sources.rollup.read();
+    let (rollup, windows) = (sources.rollup.read(), sources.windows.read());
     let writer = &sources.writer;
     let oldest = writer.oldest_age(now).as_secs_f64();
     let queues = [("ingest", sources.ingest.queued() as u64), ("records", writer.queued_batches() as u64)]
@@ -97,6 +99,11 @@ fn flow(sources: &Sources, now: UnixMillis) -> Vec<Family> {
         Family::counter("skylark_flushes", "Flushes answered.", one(rollup.flushes)),
         Family::counter("skylark_flush_seconds", "Time that flushes took.", seconds(rollup.flush_micros)),
         Family::gauge("skylark_last_flush_seconds", "Time the last flush took.", seconds(rollup.last_flush_micros)),
+        Family::gauge("skylark_trace_windows", "Traces that are watched for their summaries.", one(windows.open)),
+        Family::gauge("skylark_trace_window_bytes", "Memory that they take.", one(windows.bytes)),
+        Family::counter("skylark_trace_summaries_written", "Summaries handed to the writer.", one(windows.written)),
+        Family::counter("skylark_trace_windows_evicted", "Written early: too many.", one(windows.evicted)),
+        Family::counter("skylark_trace_windows_late", "Opened again: late segments.", one(windows.late)),
         Family::gauge("skylark_aliases", "Addresses whose service is known.", one(sources.aliases.load().len() as u64)),
     ]
 }
