@@ -8,7 +8,6 @@ use model::{ByteString, UnixMillis, layer};
 use sha2::{Digest, Sha256};
 
 use crate::derive::Out;
-use crate::naming;
 
 /// Derives an event: at its start, or at its end where it names no start. Events leave no metrics and no signs of life.
 pub(crate) fn derive(event: Event, out: &mut Out<'_>) {
@@ -19,9 +18,10 @@ pub(crate) fn derive(event: Event, out: &mut Out<'_>) {
     let name = |name: &str| FieldValue::keyword(ByteString::from(name));
     let mut fields = vec![FieldValue::Absent; RecordKind::Event.def().fields.len()];
     fields[field::UUID] = FieldValue::keyword(event.uuid.clone());
-    fields[field::SERVICE] = name(naming::service(&event.service));
-    fields[field::INSTANCE] = name(naming::instance(&event.instance));
-    fields[field::ENDPOINT] = name(naming::endpoint(&event.endpoint));
+    let service = out.names().service(&event.service);
+    fields[field::SERVICE] = name(service);
+    fields[field::INSTANCE] = name(out.names().instance(&event.instance));
+    fields[field::ENDPOINT] = name(&out.endpoint(service, &event.endpoint));
     fields[field::TYPE] = name(if event.is_error { "Error" } else { "Normal" });
     fields[field::LAYER] = name(out.settings().layers.by_name(&event.layer).unwrap_or(layer::UNDEFINED).name);
     fields[field::NAME] = FieldValue::keyword(event.name.clone());

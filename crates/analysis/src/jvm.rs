@@ -5,7 +5,6 @@ use model::telemetry::{Jvm, Signal};
 use model::{Scope, id};
 
 use crate::derive::Out;
-use crate::naming;
 use crate::source::{Source, SourceKind};
 
 /// Most memories, pools and collections of one sample; a JVM has two, eight and two.
@@ -17,8 +16,8 @@ pub(crate) fn derive(jvm: &Jvm, out: &mut Out<'_>) {
     if jvm.service.trim().is_empty() || jvm.instance.trim().is_empty() {
         return out.refuse(Signal::Jvm, Reason::MissingName);
     }
-    let service_id = id::service(naming::service(&jvm.service), true);
-    let instance_id = id::instance(&service_id, naming::instance(&jvm.instance));
+    let service_id = id::service(out.names().service(&jvm.service), true);
+    let instance_id = id::instance(&service_id, out.names().instance(&jvm.instance));
     let mut see = |kind, source| {
         out.observe((kind, Scope::ServiceInstance), (minute, &instance_id), &source, None);
     };

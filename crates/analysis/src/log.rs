@@ -7,7 +7,6 @@ use model::telemetry::{Log, Signal};
 use model::{ByteString, Scope, UnixMillis, id, layer};
 
 use crate::derive::Out;
-use crate::naming;
 use crate::tags::Searchable;
 
 /// Derives a log. One of a layer that does not exist is refused, as is one whose time no row may be opened for.
@@ -20,11 +19,11 @@ pub(crate) fn derive(log: Log, out: &mut Out<'_>) {
     if out.minute(log.time).is_none() {
         return out.refuse(Signal::Log, Reason::TimeOutOfRange);
     }
-    let service = naming::service(&log.service);
+    let service = out.names().service(&log.service);
     // The record is always under the normal id; the sign of life follows the layer (analysis 7.5).
     let service_id = id::service(service, true);
-    let instance_id = (!log.instance.is_empty()).then(|| id::instance(&service_id, naming::instance(&log.instance)));
-    let endpoint_id = (!log.endpoint.is_empty()).then(|| id::endpoint(&service_id, naming::endpoint(&log.endpoint)));
+    let instance_id = (!log.instance.is_empty()).then(|| id::instance(&service_id, out.names().instance(&log.instance)));
+    let endpoint_id = (!log.endpoint.is_empty()).then(|| id::endpoint(&service_id, &out.endpoint(service, &log.endpoint)));
 
     let now = out.now();
     out.service_seen(&id::service(service, layer.normal), layer.ordinal, now);

@@ -7,7 +7,7 @@ use model::telemetry::{KeepAlive, Properties, Signal};
 use model::{Agg, Scope, UnixMillis, cell, id, layer};
 
 use crate::derive::Out;
-use crate::naming;
+use crate::naming::cut;
 
 /// Where all addresses of an instance are kept, joined.
 const IPV4S: &str = "ipv4s";
@@ -18,7 +18,7 @@ const MAX_VALUE_UNITS: usize = 65_536;
 
 /// Properties ping their instance and stay with it. They do not make a service listable: that takes a heartbeat or traffic.
 pub(crate) fn properties(report: &Properties, out: &mut Out<'_>) {
-    let Some(instance_id) = instance_id(&report.service, &report.instance) else {
+    let Some(instance_id) = instance_id(&report.service, &report.instance, out) else {
         return out.refuse(Signal::Management, Reason::MissingName);
     };
     let at = out.received;
@@ -26,7 +26,7 @@ pub(crate) fn properties(report: &Properties, out: &mut Out<'_>) {
     // The last of two values under one key stays, as the reference has it; so they are told apart before they are merged.
     let mut texts = BTreeMap::new();
     let mut put = |key: &str, value: &str| {
-        let (key, value) = (naming::cut(key, MAX_KEY_UNITS), naming::cut(value, MAX_VALUE_UNITS));
+        let (key, value) = (cut(key, MAX_KEY_UNITS), cut(value, MAX_VALUE_UNITS));
         texts.insert(key.to_owned(), (at, value.to_owned()));
     };
     for property in &report.properties {
@@ -52,7 +52,7 @@ fn capped(texts: BTreeMap<String, (UnixMillis, String)>) -> Agg {
 
 /// A heartbeat pings its instance and its service. The instance's id is the normal one whatever the layer, as in the reference.
 pub(crate) fn keep_alive(report: &KeepAlive, out: &mut Out<'_>) {
-    let Some(instance_id) = instance_id(&report.service, &report.instance) else {
+    let Some(instance_id) = instance_id(&report.service, &report.instance, out) else {
         return out.refuse(Signal::Management, Reason::MissingName);
     };
     let layer = match &*report.layer {
@@ -61,15 +61,15 @@ pub(crate) fn keep_alive(report: &KeepAlive, out: &mut Out<'_>) {
     };
     let now = out.now();
     out.delta.life(Scope::ServiceInstance, &instance_id, now);
-    out.service_seen(&id::service(naming::service(&report.service), layer.normal), layer.ordinal, now);
+    out.service_seen(&id::service(out.names().service(&report.service), layer.normal), layer.ordinal, now);
     out.delta.count(Signal::Management);
 }
 
-fn instance_id(service: &str, instance: &str) -> Option<String> {
+fn instance_id(service: &str, instance: &str, out: &Out<'_>) -> Option<String> {
     if service.trim().is_empty() || instance.trim().is_empty() {
         return None;
     }
-    Some(id::instance(&id::service(naming::service(service), true), naming::instance(instance)))
+    Some(id::instance(&id::service(out.names().service(service), true), out.names().instance(instance)))
 }
 
 #[cfg(test)]

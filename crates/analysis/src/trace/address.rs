@@ -5,7 +5,6 @@ use model::{Agg, Bucket, Scope, cell};
 
 use super::Own;
 use crate::derive::Out;
-use crate::naming;
 
 /// One word for each address that another process used. Not behind a broker, whose address is its own, nor behind a gateway.
 pub(super) fn derive(own: &Own<'_>, span: &Span, minute: Bucket, out: &mut Out<'_>) {
@@ -13,7 +12,7 @@ pub(super) fn derive(own: &Own<'_>, span: &Span, minute: Bucket, out: &mut Out<'
         return;
     }
     for parent in span.refs.iter().filter(|parent| !parent.cross_thread) {
-        let address = naming::service(&parent.address);
+        let address = out.names().service(&parent.address);
         if address.is_empty() || out.settings().is_gateway(address) {
             continue;
         }

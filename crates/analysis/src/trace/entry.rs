@@ -7,21 +7,20 @@ use model::{Bucket, Scope, cell, id};
 use super::Own;
 use super::caller::Caller;
 use crate::derive::Out;
-use crate::naming;
 use crate::source::{DetectPoint, End, RequestType, Source, SourceKind, Traffic};
 
 /// One call for each reference, or one by a caller who brought none. Several references are several calls of the same span, as
 /// the reference counts them.
 pub(super) fn derive(own: &Own<'_>, span: &Span, minute: Bucket, out: &mut Out<'_>) {
-    let endpoint = naming::endpoint(&span.operation);
-    let endpoint_id = id::endpoint(&own.service_id, endpoint);
+    let endpoint = out.endpoint(own.service, &span.operation);
+    let endpoint_id = id::endpoint(&own.service_id, &endpoint);
     let mut opened = false;
     if span.refs.is_empty() {
-        opened |= call(own, span, minute, (endpoint, &endpoint_id), &Caller::unknown(span), out);
+        opened |= call(own, span, minute, (&*endpoint, &endpoint_id), &Caller::unknown(span, out), out);
     }
     for parent in &span.refs {
-        let caller = Caller::of_ref(span, parent, out.settings());
-        opened |= call(own, span, minute, (endpoint, &endpoint_id), &caller, out);
+        let caller = Caller::of_ref(span, parent, out);
+        opened |= call(own, span, minute, (&*endpoint, &endpoint_id), &caller, out);
     }
     let layer = super::own_layer(span);
     out.service_seen(&own.service_id, layer.ordinal, minute);
@@ -49,7 +48,7 @@ fn call(
         detect: DetectPoint::Server,
         component: span.component,
         tags: &span.tags,
-        source: End { service: caller.service, instance: caller.instance, endpoint: caller.endpoint },
+        source: End { service: caller.service, instance: caller.instance, endpoint: &caller.endpoint },
         dest: End { service: own.service, instance: own.instance, endpoint },
         layer: layer.ordinal,
         apdex_threshold: own.apdex_threshold,
@@ -89,7 +88,7 @@ pub(super) fn endpoint_relation(
     if caller.endpoint.is_empty() || endpoint.is_empty() {
         return;
     }
-    let relation = id::endpoint_relation(caller.endpoint_owner_id(), caller.endpoint, &own.service_id, endpoint);
+    let relation = id::endpoint_relation(caller.endpoint_owner_id(), &caller.endpoint, &own.service_id, endpoint);
     let kind = (SourceKind::EndpointRelation, Scope::EndpointRelation);
     out.observe(kind, (minute, &relation), source, Some((cell::SERVER_COMPONENTS, component)));
 }

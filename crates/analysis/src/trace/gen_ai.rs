@@ -8,7 +8,6 @@ use model::segment::Span;
 use model::{Bucket, Scope, id, layer};
 
 use crate::derive::Out;
-use crate::naming;
 use crate::source::{DetectPoint, End, PeerAccess, RequestType, Source, SourceKind, Traffic, Usage};
 
 /// One call of a model that the answer named, whatever the span's kind.
@@ -16,8 +15,8 @@ pub(super) fn derive(span: &Span, minute: Bucket, out: &mut Out<'_>) {
     let Some(model) = first(span, "gen_ai.response.model").filter(|model| !model.trim().is_empty()) else { return };
     let prices = &out.context.settings.prices;
     let named = first(span, "gen_ai.provider.name").filter(|provider| !provider.trim().is_empty());
-    let service = naming::service(named.unwrap_or_else(|| prices.provider(model)));
-    let instance = naming::instance(model);
+    let service = out.names().service(named.unwrap_or_else(|| prices.provider(model)));
+    let instance = out.names().instance(model);
     let service_id = id::service(service, layer::VIRTUAL_GENAI.normal);
     let instance_id = id::instance(&service_id, instance);
     let input_tokens = number(span, "gen_ai.usage.input_tokens", out);

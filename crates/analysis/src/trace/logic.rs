@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::Own;
 use crate::derive::Out;
-use crate::naming;
 use crate::source::{DetectPoint, End, RequestType, Source, SourceKind, Traffic};
 
 const TAG: &str = "x-le";
@@ -38,7 +37,7 @@ fn one(own: &Own<'_>, span: &Span, object: &Map<String, Value>, minute: Bucket, 
         };
         (name, latency, ok)
     };
-    let endpoint = naming::endpoint(name);
+    let endpoint = out.endpoint(own.service, name);
     let traffic = Traffic {
         latency,
         ok,
@@ -47,11 +46,11 @@ fn one(own: &Own<'_>, span: &Span, object: &Map<String, Value>, minute: Bucket, 
         component: span.component,
         tags: &[],
         source: End::default(),
-        dest: End { service: own.service, instance: own.instance, endpoint },
+        dest: End { service: own.service, instance: own.instance, endpoint: &endpoint },
         layer: layer::GENERAL.ordinal,
         apdex_threshold: own.apdex_threshold,
     };
-    let endpoint_id = id::endpoint(&own.service_id, endpoint);
+    let endpoint_id = id::endpoint(&own.service_id, &endpoint);
     let layers = Some((cell::LAYERS, layer::GENERAL.ordinal));
     let kind = (SourceKind::Endpoint, Scope::Endpoint);
     out.observe(kind, (minute, &endpoint_id), &Source::Traffic(&traffic), layers);

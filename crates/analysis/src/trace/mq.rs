@@ -6,7 +6,6 @@ use model::segment::{Span, SpanKind};
 use model::{Bucket, Scope, id, layer};
 
 use crate::derive::Out;
-use crate::naming;
 use crate::source::{MqOperation, PeerAccess, Source, SourceKind};
 
 /// One message sent (an exit span) or one batch taken (an entry span). A consumer's broker is the address that the first of its
@@ -23,17 +22,17 @@ pub(super) fn derive(span: &Span, minute: Bucket, out: &mut Out<'_>) {
     if peer.trim().is_empty() {
         return;
     }
-    let service = naming::service(peer);
+    let service = out.names().service(peer);
     let service_id = id::service(service, layer::VIRTUAL_MQ.normal);
     let place = place(span);
-    let endpoint = naming::endpoint(&place);
+    let endpoint = out.endpoint(service, &place);
     let transmission_ms = transmission_ms(span, out);
-    let access = PeerAccess { endpoint, operation: operation as i64, transmission_ms, ..PeerAccess::of(service, span) };
+    let access = PeerAccess { endpoint: &endpoint, operation: operation as i64, transmission_ms, ..PeerAccess::of(service, span) };
     let source = Source::Access(&access);
     out.service_seen(&service_id, layer::VIRTUAL_MQ.ordinal, minute);
     out.observe((SourceKind::Mq, Scope::Service), (minute, &service_id), &source, None);
     if !endpoint.is_empty() {
-        let endpoint_id = id::endpoint(&service_id, endpoint);
+        let endpoint_id = id::endpoint(&service_id, &endpoint);
         out.delta.life(Scope::Endpoint, &endpoint_id, minute);
         out.observe((SourceKind::MqEndpoint, Scope::Endpoint), (minute, &endpoint_id), &source, None);
     }
