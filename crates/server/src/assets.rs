@@ -13,6 +13,9 @@ const OAL: [(&str, &str); 4] = [
 ];
 const COMPONENTS: (&str, &str) = ("component-libraries.yml", include_str!("../../../config/component-libraries.yml"));
 
+const HIERARCHY: (&str, &str) =
+    ("hierarchy-definition.yml", include_str!("../../../config/hierarchy-definition.yml"));
+const LAYERS: (&str, &str) = ("layer-extensions.yml", include_str!("../../../config/layer-extensions.yml"));
 const PRICES: (&str, &str) = ("gen-ai-config.yml", include_str!("../../../config/gen-ai-config.yml"));
 
 /// Files of metric definitions, each by name and in the order of the names.
@@ -53,9 +56,10 @@ fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
-/// The component library.
-pub fn components(dir: Option<&Path>) -> anyhow::Result<String> {
-    one(dir, COMPONENTS)
+/// The component library, and the operator's own, which goes over it.
+pub fn components(dir: Option<&Path>) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let (name, shipped) = COMPONENTS;
+    Ok(std::iter::once((name, shipped.to_owned())).chain(own(dir, name)?.map(|text| (name, text))).collect())
 }
 
 /// The providers and prices of language models.
@@ -63,9 +67,25 @@ pub fn prices(dir: Option<&Path>) -> anyhow::Result<String> {
     one(dir, PRICES)
 }
 
+/// The layers that are added to those that are built in.
+pub fn layers(dir: Option<&Path>) -> anyhow::Result<String> {
+    one(dir, LAYERS)
+}
+
+/// Which layer lies above which.
+pub fn hierarchy(dir: Option<&Path>) -> anyhow::Result<String> {
+    one(dir, HIERARCHY)
+}
+
 fn one(dir: Option<&Path>, (name, shipped): (&str, &str)) -> anyhow::Result<String> {
-    match dir.map(|d| d.join(name)).filter(|p| p.is_file()) {
-        None => Ok(shipped.to_owned()),
-        Some(path) => std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display())),
-    }
+    Ok(own(dir, name)?.unwrap_or_else(|| shipped.to_owned()))
+}
+
+/// The operator's file of a name, where there is one.
+fn own(dir: Option<&Path>, name: &str) -> anyhow::Result<Option<String>> {
+    let path = dir.map(|d| d.join(name)).filter(|p| p.is_file());
+    let read = |path: std::path::PathBuf| {
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    path.map(read).transpose()
 }
