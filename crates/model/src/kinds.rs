@@ -215,17 +215,44 @@ pub enum ItemKind {
     Lease,
     /// Says that items of a kind have changed: one for each kind that nodes follow, its name as the id, a random value in it.
     Revision,
+    /// Alarm rules.
+    AlarmRule,
+    /// Where alarms are sent.
+    AlarmReceiver,
+    /// Which alarms are sent where. One item, `routing`.
+    AlarmRouting,
+    /// Which alarms nobody is told of for a time.
+    AlarmSilence,
+    /// Alarms from first firing to recovery, with the state of their rules.
+    AlarmIncident,
+    /// Alarms that are told together.
+    AlarmGroup,
+    /// What is told, and what became of it.
+    AlarmNotification,
+    /// How far alarm rules are evaluated, and which settings file was imported.
+    AlarmProgress,
+    /// What operators changed of alarm rules, receivers, routes and silences.
+    AlarmChange,
 }
 
 impl ItemKind {
     /// Every kind.
-    pub const ALL: [ItemKind; 6] = [
+    pub const ALL: [ItemKind; 15] = [
         ItemKind::Meta,
         ItemKind::Catalogue,
         ItemKind::Template,
         ItemKind::Node,
         ItemKind::Lease,
         ItemKind::Revision,
+        ItemKind::AlarmRule,
+        ItemKind::AlarmReceiver,
+        ItemKind::AlarmRouting,
+        ItemKind::AlarmSilence,
+        ItemKind::AlarmIncident,
+        ItemKind::AlarmGroup,
+        ItemKind::AlarmNotification,
+        ItemKind::AlarmProgress,
+        ItemKind::AlarmChange,
     ];
 
     /// Its name in stores and reports.
@@ -237,6 +264,15 @@ impl ItemKind {
             ItemKind::Node => "node",
             ItemKind::Lease => "lease",
             ItemKind::Revision => "revision",
+            ItemKind::AlarmRule => "alarm_rule",
+            ItemKind::AlarmReceiver => "alarm_receiver",
+            ItemKind::AlarmRouting => "alarm_routing",
+            ItemKind::AlarmSilence => "alarm_silence",
+            ItemKind::AlarmIncident => "alarm_incident",
+            ItemKind::AlarmGroup => "alarm_group",
+            ItemKind::AlarmNotification => "alarm_notification",
+            ItemKind::AlarmProgress => "alarm_progress",
+            ItemKind::AlarmChange => "alarm_change",
         }
     }
 }

@@ -1,0 +1,220 @@
+//! Incidents: what a rule found about an entity, from the first firing until it is over. The item holds the state of the rule for that
+//! entity, so that another node goes on where this one stopped.
+
+use std::collections::BTreeMap;
+
+use model::kinds::ItemKind;
+use model::{Bucket, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::doc::Doc;
+use crate::entity::Entity;
+use crate::rule::Severity;
+
+/// The state of a rule for an entity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// All is well. Nothing is kept of it.
+    #[default]
+    Normal,
+    /// It matches, and not yet long enough. Nothing is kept of it: the window tells it again.
+    Pending,
+    /// It fires.
+    Firing,
+    /// It still matches after a firing, and is silent.
+    SilencedFiring,
+    /// It matches no more, and is watched.
+    ObservingRecovery,
+    /// It is over.
+    Recovered,
+    /// There is no value, and the rule's policy is to keep the state.
+    NoData,
+    /// The rule cannot be evaluated, and its policy is to keep the state.
+    Error,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum What {
+    /// The first firing.
+    Fired,
+    /// Another firing of the same incident, as SkyWalking's rules have them.
+    FiredAgain,
+    /// It is over.
+    Recovered,
+}
+
+/// Why an incident ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    /// The condition is false.
+    Condition,
+    /// There are no values any more.
+    NoData,
+    /// The rule was deleted, paused, or does not watch the entity any more.
+    Rule,
+    /// Somebody closed it.
+    Operator,
+}
+
+/// A series as it was when a transition was decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// The metric as the expression names it.
+    pub metric: String,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: Vec<(String, String)>,
+    /// A value for each minute, oldest first; `None`: there is none.
+    pub values: Vec<(Bucket, Option<f64>)>,
+}
+
+/// A change of state that others are told of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// 1 for the first of an incident, one more for each.
+    pub seq: u32,
+    /// What happened.
+    pub what: What,
+    /// The minute that decided it.
+    pub minute: Bucket,
+    /// When it was decided.
+    pub at: UnixMillis,
+    /// Made of the incident and the number: the same however often it is decided. SkyWalking's `uuid`.
+    pub uuid: String,
+    /// The text, rendered when it was decided.
+    pub message: String,
+    /// The rule's tags, rendered when it was decided.
+    pub tags: BTreeMap<String, String>,
+    /// The rule's annotations, rendered when it was decided.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// What was seen.
+    pub evidence: Vec<Evidence>,
+    /// Whether data of the deciding minute may have been missing.
+    #[serde(default)]
+    pub incomplete: bool,
+    /// Why it ended, of [`What::Recovered`].
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// Whether stored notifications list it, or there is nobody to tell.
+    #[serde(default)]
+    pub dispatched: bool,
+}
+
+/// Something that somebody said of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comment {
+    /// Who.
+    pub author: String,
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub text: String,
+}
+
+/// Somebody takes care of it: it is not told again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledged {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: UnixMillis,
+    /// Until when; `None`: until it is over.
+    #[serde(default)]
+    pub until: Option<UnixMillis>,
+}
+
+/// Transitions that an incident keeps once they are dispatched, the first one among them; what is not dispatched is kept whatever its
+/// number.
+pub const KEPT_TRANSITIONS: usize = 20;
+/// Comments that an incident takes.
+pub const MAX_COMMENTS: usize = 100;
+
+/// An incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    /// A hash of rule, entity, labels and the minute of the first firing: two nodes that decide the same write the same item.
+    pub id: String,
+    /// Id of the rule.
+    pub rule: String,
+    /// The rule's name then.
+    pub rule_name: String,
+    /// The rule's expression then.
+    pub expression: String,
+    /// Receivers that the rule names, and whether it is SkyWalking's way of routing.
+    pub hooks: Vec<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether nobody is told.
+    pub shadow: bool,
+    /// What it is about.
+    pub entity: Entity,
+    /// Layers of the entity's service.
+    pub layers: Vec<String>,
+    /// Labels of the result, of rules with an instance for each set of them.
+    pub labels: Vec<(String, String)>,
+    /// The state.
+    pub state: State,
+    /// The minute in which that state was entered.
+    pub entered: Bucket,
+    /// The last minute of silence after the last firing.
+    pub silent_until: Bucket,
+    /// The last minute of observation, while it is observed.
+    pub observed_until: Bucket,
+    /// The minute of the first firing.
+    pub opened: Bucket,
+    /// When it was over.
+    pub closed: Option<UnixMillis>,
+    /// What happened, oldest first.
+    pub transitions: Vec<Transition>,
+    /// Who takes care of it.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledged>,
+    /// To whom it was given.
+    #[serde(default)]
+    pub assignee: String,
+    /// What was said of it.
+    #[serde(default)]
+    pub comments: Vec<Comment>,
+    /// The incident that explains it, where topology says so.
+    #[serde(default)]
+    pub origin: Option<String>,
+}
+
+impl Doc for Incident {
+    const KIND: ItemKind = ItemKind::AlarmIncident;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// How far evaluation has come. There is one, [`Progress::ID`]; it is written after a minute's transitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// The last closed minute that was evaluated.
+    pub evaluated: Bucket,
+}
+
+impl Progress {
+    /// The id of the one item.
+    pub const ID: &'static str = "alarm-progress";
+}
+
+impl Doc for Progress {
+    const KIND: ItemKind = ItemKind::AlarmProgress;
+
+    fn id(&self) -> &str {
+        Progress::ID
+    }
+}

@@ -1,0 +1,25 @@
+//! The alarm engine: rules that operators edit while it runs, evaluated over what the store has, and notifications that are not lost.
+//!
+//! Start with the documents, which are all there is to keep: [`rule`], [`receiver`], [`route`], [`silence`], [`incident`],
+//! [`notification`], [`change`]. Each is an item of its kind ([`doc`]), so it has a revision and is written by compare-and-set, and a
+//! node that takes over finds everything it needs.
+//!
+//! From decision to delivery, each step written before the next begins:
+//!
+//! 1. A pass over a minute turns rules and values into [`incident::Transition`]s, kept in their incidents.
+//! 2. The dispatch pass turns transitions that are not dispatched yet into [`notification::Notification`]s, by the route tree.
+//! 3. The sender notes an attempt, sends, and notes what became of it.
+
+pub mod change;
+pub mod doc;
+pub mod entity;
+pub mod incident;
+pub mod notification;
+pub mod receiver;
+pub mod route;
+pub mod rule;
+pub mod select;
+pub mod silence;
+
+pub use doc::{Doc, Stored};
+pub use entity::Entity;
