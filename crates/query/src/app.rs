@@ -6,11 +6,11 @@ use async_graphql::{
     Context, ID, Request, ServerResult,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
 };
-use model::{Clock, Zone, metric::Catalogue};
+use model::{Clock, Zone, layer::Layers, metric::Catalogue};
 use storage::{MergedRow, Retention, ScanQuery, SharedStore, Store};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-use crate::{Components, Config, Error, metadata::Service, templates::Templates};
+use crate::{Components, Config, Error, Hierarchy, hierarchy, metadata::Service, templates::Templates};
 
 /// What the query side is given by the server.
 #[derive(Clone)]
@@ -21,6 +21,10 @@ pub struct Sources {
     pub catalogue: Arc<Catalogue>,
     /// What component ids are called.
     pub components: Arc<Components>,
+    /// The layers there are.
+    pub layers: Layers,
+    /// Which of them lie above which.
+    pub hierarchy: Arc<Hierarchy>,
     /// The zone in which clients write times.
     pub zone: Zone,
     /// Tells the time.
@@ -94,13 +98,24 @@ pub(crate) fn app<'c>(ctx: &Context<'c>) -> &'c App {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     services: OnceCell<Arc<BTreeMap<String, Service>>>,
+    hierarchy: OnceCell<hierarchy::Graph>,
 }
 
 impl Snapshot {
     /// Every service by id.
     pub(crate) async fn services(&self, app: &App) -> Result<&BTreeMap<String, Service>, Error> {
+        self.shared_services(app).await.map(Arc::as_ref)
+    }
+
+    async fn shared_services(&self, app: &App) -> Result<&Arc<BTreeMap<String, Service>>, Error> {
         let load = || async { crate::metadata::all_services(app).await.map(Arc::new) };
-        self.services.get_or_try_init(load).await.map(Arc::as_ref)
+        self.services.get_or_try_init(load).await
+    }
+
+    /// Which services are the same thing in different layers.
+    pub(crate) async fn hierarchy(&self, app: &App) -> Result<&hierarchy::Graph, Error> {
+        let build = || async { hierarchy::build(app, Arc::clone(self.shared_services(app).await?)).await };
+        self.hierarchy.get_or_try_init(build).await
     }
 }
 

@@ -50,11 +50,11 @@ pub(crate) async fn list(app: &App, condition: &wire::LogQueryCondition) -> Resu
 }
 
 /// The condition with ids instead of names.
-pub(crate) fn by_name(condition: wire::LogQueryConditionByName) -> wire::LogQueryCondition {
+pub(crate) fn by_name(app: &App, condition: wire::LogQueryConditionByName) -> wire::LogQueryCondition {
     wire::LogQueryCondition {
-        service_id: condition.service.as_ref().map(|service| metadata::service_id(service).into()),
-        service_instance_id: condition.instance.as_ref().map(|instance| metadata::instance_id(instance).into()),
-        endpoint_id: condition.endpoint.as_ref().map(|endpoint| metadata::endpoint_id(endpoint).into()),
+        service_id: condition.service.as_ref().map(|service| metadata::service_id(app, service).into()),
+        service_instance_id: condition.instance.as_ref().map(|instance| metadata::instance_id(app, instance).into()),
+        endpoint_id: condition.endpoint.as_ref().map(|endpoint| metadata::endpoint_id(app, endpoint).into()),
         related_trace: condition.related_trace,
         query_duration: condition.query_duration,
         query_order: condition.query_order,

@@ -6,7 +6,7 @@ use model::{
     Agg, Bucket, Cells, Scope, Step,
     cell::{self, CellId},
     id,
-    layer::{self, Layer},
+    layer::{Layer, Layers},
 };
 use storage::{Entities, MergedRow, ScanQuery};
 
@@ -36,9 +36,9 @@ pub(crate) struct Service {
 
 impl Service {
     /// Of a life row; `None` where its id is none, which no writer of ours makes.
-    fn read(row: &MergedRow) -> Option<Self> {
+    fn read(row: &MergedRow, layers: &Layers) -> Option<Self> {
         let (name, normal) = id::parse_service(&row.entity).ok()?;
-        let layers = ids(&row.cells, cell::LAYERS).iter().filter_map(|ordinal| layer::by_ordinal(*ordinal)).collect();
+        let layers = ids(&row.cells, cell::LAYERS).iter().filter_map(|ordinal| layers.by_ordinal(*ordinal)).collect();
         Some(Self { id: row.entity.to_string(), name, normal, layers })
     }
 
@@ -46,12 +46,17 @@ impl Service {
         self.layers.iter().any(|own| own.name == layer)
     }
 
-    /// The service as clients see it, with all its layers.
-    pub(crate) fn to_wire(&self) -> wire::Service {
-        let (group, short_name) = match self.name.split_once("::") {
+    /// What stands before `::` in its name, empty for nothing, and the rest.
+    pub(crate) fn group_and_short_name(&self) -> (&str, &str) {
+        match self.name.split_once("::") {
             Some((group, rest)) if !group.is_empty() => (group, rest),
             _ => ("", self.name.as_str()),
-        };
+        }
+    }
+
+    /// The service as clients see it, with all its layers.
+    pub(crate) fn to_wire(&self) -> wire::Service {
+        let (group, short_name) = self.group_and_short_name();
         wire::Service {
             id: self.id.clone().into(),
             name: self.name.clone(),
@@ -64,7 +69,7 @@ impl Service {
 }
 
 /// A scan of life rows.
-fn life(scope: Scope, entities: Entities) -> ScanQuery {
+pub(crate) fn life(scope: Scope, entities: Entities) -> ScanQuery {
     ScanQuery {
         scope,
         step: Step::Life,
@@ -85,7 +90,8 @@ fn ids(cells: &Cells, id: CellId) -> &[i32] {
 /// Every service by id.
 pub(crate) async fn all_services(app: &App) -> Result<BTreeMap<String, Service>, Error> {
     let rows = app::scan(app, life(Scope::Service, Entities::All)).await?;
-    Ok(rows.iter().filter_map(Service::read).map(|service| (service.id.clone(), service)).collect())
+    let layers = &app.sources.layers;
+    Ok(rows.iter().filter_map(|row| Service::read(row, layers)).map(|service| (service.id.clone(), service)).collect())
 }
 
 /// Services of a layer and a group (`None`: of any), by name. Of a layer only that layer is shown. A real and a conjectured
@@ -130,7 +136,7 @@ pub(crate) fn list_services(
 pub(crate) async fn service(app: &App, service_id: &str) -> Result<Option<wire::Service>, Error> {
     id::parse_service(service_id)?;
     let rows = app::scan(app, life(Scope::Service, Entities::Ids(vec![service_id.into()]))).await?;
-    Ok(rows.iter().find_map(Service::read).map(|service| service.to_wire()))
+    Ok(rows.iter().find_map(|row| Service::read(row, &app.sources.layers)).map(|service| service.to_wire()))
 }
 
 /// Instances of a service, by id: those that pinged since the range began and were first seen before it ended.
@@ -140,6 +146,12 @@ pub(crate) async fn instances(app: &App, service_id: &str, range: &Range) -> Res
     let mut found: Vec<_> = rows.iter().filter(|row| is_alive(&row.cells, range)).filter_map(instance_of_row).collect();
     found.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(found)
+}
+
+/// Instances of a service, whenever they were seen, in no order.
+pub(crate) async fn all_instances(app: &App, service_id: &str) -> Result<Vec<wire::ServiceInstance>, Error> {
+    let rows = app::scan(app, life(Scope::ServiceInstance, Entities::Prefix(format!("{service_id}_")))).await?;
+    Ok(rows.iter().filter_map(instance_of_row).collect())
 }
 
 /// The instance of an id.
@@ -153,7 +165,11 @@ pub(crate) async fn instance(app: &App, instance_id: &str) -> Result<Option<wire
 }
 
 fn is_alive(cells: &Cells, range: &Range) -> bool {
-    let (from, to) = range.minutes();
+    is_alive_in(cells, range.minutes())
+}
+
+/// Whether an entity pinged since the first of these minutes, and was first seen before the last was over.
+pub(crate) fn is_alive_in(cells: &Cells, (from, to): (i64, i64)) -> bool {
     let first_seen = if let Some(Agg::Min(minute)) = cells.get(cell::FIRST_SEEN) { *minute } else { 0 };
     let last_ping = if let Some(Agg::Max(minute)) = cells.get(cell::LAST_PING) { *minute } else { first_seen };
     from <= to && last_ping >= from && first_seen <= to
@@ -246,24 +262,25 @@ pub(crate) async fn aliases(app: &App, addresses: Vec<Arc<str>>) -> Result<BTree
 }
 
 /// The id of a service given by name: a conjectured one where the layer says so.
-pub(crate) fn service_id(service: &ServiceCondition) -> String {
-    let normal = app::given(service.layer.as_deref()).and_then(layer::by_name).is_none_or(|layer| layer.normal);
+pub(crate) fn service_id(app: &App, service: &ServiceCondition) -> String {
+    let layer = app::given(service.layer.as_deref()).and_then(|layer| app.sources.layers.by_name(layer));
+    let normal = layer.is_none_or(|layer| layer.normal);
     id::service(&service.service_name, normal)
 }
 
 /// The id of an instance given by name.
-pub(crate) fn instance_id(instance: &InstanceCondition) -> String {
+pub(crate) fn instance_id(app: &App, instance: &InstanceCondition) -> String {
     let service = ServiceCondition { service_name: instance.service_name.clone(), layer: instance.layer.clone() };
-    id::instance(&service_id(&service), &instance.instance_name)
+    id::instance(&service_id(app, &service), &instance.instance_name)
 }
 
 /// The id of an endpoint given by name.
-pub(crate) fn endpoint_id(endpoint: &EndpointCondition) -> String {
+pub(crate) fn endpoint_id(app: &App, endpoint: &EndpointCondition) -> String {
     let service = ServiceCondition { service_name: endpoint.service_name.clone(), layer: endpoint.layer.clone() };
-    id::endpoint(&service_id(&service), &endpoint.endpoint_name)
+    id::endpoint(&service_id(app, &service), &endpoint.endpoint_name)
 }
 
 /// Layers that can be asked for: all but the one that means none.
-pub(crate) fn layers() -> Vec<String> {
-    layer::LAYERS.iter().filter(|layer| layer.ordinal > 0).map(|layer| layer.name.to_owned()).collect()
+pub(crate) fn layers(app: &App) -> Vec<String> {
+    app.sources.layers.iter().filter(|layer| layer.ordinal > 0).map(|layer| layer.name.to_owned()).collect()
 }

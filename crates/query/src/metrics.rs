@@ -10,7 +10,7 @@ use model::{
     Bucket, Cells, Scope,
     agg::Statement,
     cell::{self, CellId},
-    id, layer,
+    id,
     metric::{Function, MetricDef, Value},
 };
 use mqe::{
@@ -203,7 +203,7 @@ async fn load_top(app: &App, def: &MetricDef, top_n: &TopN, entity: &Entity, ran
             return Ok(Loaded::NoAttribute(attribute.column()));
         }
         // A name that is no layer equals none: no row has an ordinal below 0.
-        let id = layer::by_name(&attribute.value).map_or(-1, |layer| layer.ordinal);
+        let id = app.sources.layers.by_name(&attribute.value).map_or(-1, |layer| layer.ordinal);
         attrs.push(Attr { cell: cell::LAYERS, equal: attribute.equals, id });
     }
     let parent = Parent { service: entity.service_name.as_deref(), normal: entity.normal };

@@ -136,10 +136,12 @@ async fn service_graph(
             graph.server_call(source, dest, components);
         }
     }
-    if let Some(asked) = asked {
-        let untyped = graph.untyped_callers(asked);
-        if !untyped.is_empty() {
-            let found = self::relations(app, Scope::ServiceRelation, range, Entities::Touching(untyped)).await?;
+    if let Some(asked) = asked
+        && graph.nodes.values().any(|node| node.name.is_none())
+    {
+        let callers = graph.callers_outside(asked);
+        if !callers.is_empty() {
+            let found = self::relations(app, Scope::ServiceRelation, range, Entities::Touching(callers)).await?;
             graph.complete_types(&found);
         }
     }
@@ -163,20 +165,21 @@ struct Graph<'a> {
 struct NodeType {
     name: Option<String>,
     own: Option<i32>,
-    called: bool,
+    /// Whether it reported a call of its own.
+    calls: bool,
 }
 
-impl Graph<'_> {
+impl<'a> Graph<'a> {
     fn client_call(&mut self, source: &str, dest: &str, components: &[i32]) {
         let server = components.first().map(|id| self.components.server(*id).to_owned());
         let target = self.nodes.entry(dest.to_owned()).or_default();
         if !is_real(dest) && target.name.is_none() {
             target.name = server;
         }
-        self.nodes.entry(source.to_owned()).or_default().called = true;
+        self.nodes.entry(source.to_owned()).or_default().calls = true;
         let names = self.names(components);
         let call = self.call(source, dest, DetectPoint::Client);
-        add_missing(&mut call.source_components, names);
+        wire::add_missing(&mut call.source_components, names);
     }
 
     fn server_call(&mut self, source: &str, dest: &str, components: &[i32]) {
@@ -191,7 +194,7 @@ impl Graph<'_> {
         self.take_type(dest, components);
         let names = self.names(components);
         let call = self.call(source, dest, DetectPoint::Server);
-        add_missing(&mut call.target_components, names);
+        wire::add_missing(&mut call.target_components, names);
     }
 
     /// The called side's own component names its node; of several the one with the higher priority, the first of equals.
@@ -205,10 +208,10 @@ impl Graph<'_> {
         }
     }
 
-    /// Callers that were not asked for and that nobody in the graph calls: what they are must be looked up.
-    fn untyped_callers(&self, asked: &BTreeSet<String>) -> Vec<Arc<str>> {
-        let is_untyped = |(id, node): &(&String, &NodeType)| node.called && node.name.is_none() && !asked.contains(*id);
-        self.nodes.iter().filter(is_untyped).map(|(id, _)| id.as_str().into()).collect()
+    /// Services that reported calls of their own and were not asked for: who calls them, and with what, was not loaded.
+    fn callers_outside(&self, asked: &BTreeSet<String>) -> Vec<Arc<str>> {
+        let is_outside = |(id, node): &(&String, &NodeType)| node.calls && !asked.contains(*id);
+        self.nodes.iter().filter(is_outside).map(|(id, _)| id.as_str().into()).collect()
     }
 
     fn complete_types(&mut self, relations: &BTreeMap<Arc<str>, Relation>) {
@@ -223,16 +226,14 @@ impl Graph<'_> {
         }
     }
 
-    fn names(&self, components: &[i32]) -> Vec<String> {
-        components.iter().map(|id| self.components.name(*id).to_owned()).collect()
+    fn names(&self, components: &[i32]) -> Vec<&'a str> {
+        components.iter().map(|id| self.components.name(*id)).collect()
     }
 
     fn call(&mut self, source: &str, dest: &str, seen: DetectPoint) -> &mut wire::Call {
         let id = id::relation(source, dest);
-        let call = self.calls.entry(id.clone()).or_insert_with(|| edge(id, source, dest));
-        if !call.detect_points.contains(&seen) {
-            call.detect_points.push(seen);
-        }
+        let call = self.calls.entry(id).or_insert_with_key(|id| wire::Call::new(id, source, dest));
+        call.seen_at(seen);
         call
     }
 
@@ -242,25 +243,6 @@ impl Graph<'_> {
             Some(wire::Node { layers: layers(&id), id: id.into(), name, r#type: node.name, is_real: normal })
         });
         wire::Topology { nodes: nodes.collect(), calls: self.calls.into_values().collect(), debugging_trace: None }
-    }
-}
-
-fn edge(id: String, source: &str, dest: &str) -> wire::Call {
-    wire::Call {
-        id: id.into(),
-        source: source.into(),
-        target: dest.into(),
-        detect_points: Vec::new(),
-        source_components: Vec::new(),
-        target_components: Vec::new(),
-    }
-}
-
-fn add_missing(list: &mut Vec<async_graphql::ID>, names: Vec<String>) {
-    for name in names {
-        if !list.iter().any(|known| known.as_str() == name) {
-            list.push(name.into());
-        }
     }
 }
 
@@ -292,7 +274,7 @@ pub(crate) async fn instances(
         for end in [&source, &dest] {
             nodes.entry(end.clone()).or_insert_with(|| instance_node(end));
         }
-        let mut call = edge(entity.to_string(), &source, &dest);
+        let mut call = wire::Call::new(&entity, &source, &dest);
         call.detect_points.extend(relation.client.map(|_| DetectPoint::Client));
         call.detect_points.extend(relation.server.map(|_| DetectPoint::Server));
         calls.push(call);
@@ -327,7 +309,7 @@ pub(crate) async fn endpoints(app: &App, endpoint_id: &str, range: &Range) -> Re
         for end in [&source, &dest] {
             nodes.entry(end.clone()).or_insert_with(|| endpoint_node(end));
         }
-        let mut call = edge(entity.to_string(), &source, &dest);
+        let mut call = wire::Call::new(&entity, &source, &dest);
         call.detect_points.push(DetectPoint::Server);
         calls.push(call);
     }

@@ -83,11 +83,11 @@ pub(crate) async fn trace(app: &App, trace_id: &str) -> Result<wire::Trace, Erro
 }
 
 /// The condition with ids instead of names.
-pub(crate) fn by_name(condition: wire::TraceQueryConditionByName) -> wire::TraceQueryCondition {
+pub(crate) fn by_name(app: &App, condition: wire::TraceQueryConditionByName) -> wire::TraceQueryCondition {
     wire::TraceQueryCondition {
-        service_id: condition.service.as_ref().map(|service| metadata::service_id(service).into()),
-        service_instance_id: condition.instance.as_ref().map(|instance| metadata::instance_id(instance).into()),
-        endpoint_id: condition.endpoint.as_ref().map(|endpoint| metadata::endpoint_id(endpoint).into()),
+        service_id: condition.service.as_ref().map(|service| metadata::service_id(app, service).into()),
+        service_instance_id: condition.instance.as_ref().map(|instance| metadata::instance_id(app, instance).into()),
+        endpoint_id: condition.endpoint.as_ref().map(|endpoint| metadata::endpoint_id(app, endpoint).into()),
         trace_id: condition.trace_id,
         query_duration: condition.query_duration,
         min_trace_duration: condition.min_trace_duration,

@@ -31,6 +31,7 @@ use tower_http::compression::CompressionLayer;
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::layering::Layering;
 use crate::lifecycle::Tasks;
 use crate::listeners::Listeners;
 use crate::live::{self, Address, Live, Ports};
@@ -46,6 +47,7 @@ pub struct Files {
     rules: Rules,
     components: Components,
     prices: Prices,
+    layering: Layering,
 }
 
 impl Files {
@@ -58,7 +60,8 @@ impl Files {
             .map_err(|problems| anyhow!("component-libraries.yml: {}", problems.join("\n  ")))?;
         let prices: PriceFile = serde_saphyr::from_str(&assets::prices(dir)?).context("gen-ai-config.yml")?;
         let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
-        Ok(Files { rules, components, prices })
+        let layering = Layering::load(dir)?;
+        Ok(Files { rules, components, prices, layering })
     }
 }
 
@@ -95,6 +98,7 @@ struct Shared {
     aliases: Arc<alias::Table>,
     rollup: Arc<rollup::Stats>,
     windows: Arc<windows::Stats>,
+    layering: Layering,
 }
 
 /// Opens the store, wires everything and begins to serve. `Err` says what is in the way; nothing is left running then.
@@ -106,7 +110,9 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
     let metrics = metrics.context("cannot read the metric catalogue")?;
     let (ledger, aliases, rollup, windows) = Default::default();
-    let shared = Shared { config, zone, clock, writer: random(), store, ledger, aliases, rollup, windows };
+    let (writer, layering) = (random(), files.layering);
+    let shared =
+        Shared { config, zone, clock, writer, store, ledger, aliases, rollup, windows, layering };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
         Arc::clone(&shared.ledger),
@@ -175,7 +181,7 @@ fn work(
     let context = Context {
         program,
         aliases: shared.aliases.load(),
-        settings: Arc::new(settings.with_prices(prices)),
+        settings: Arc::new(settings.with_prices(prices).with_layers(shared.layering.layers.clone())),
         serial: Arc::new(Serial::new(random())),
     };
     let sightings = watch_traces(shared, tasks, workers, write);
@@ -254,6 +260,7 @@ impl Shared {
         let mut config = self.config.receiver.clone();
         let days = u64::from(self.config.storage.records_days);
         config.max_age = receiver::MaxAge(Duration::from_secs(days * 86_400));
+        config.layers = self.layering.layers.clone();
         Ingest::new(&config, queues, Arc::clone(&self.ledger), self.clock.clone())
     }
 
@@ -271,6 +278,8 @@ impl Shared {
             store: Arc::clone(&self.store),
             catalogue,
             components: Arc::new(components),
+            layers: self.layering.layers.clone(),
+            hierarchy: Arc::clone(&self.layering.hierarchy),
             zone: self.zone.clone(),
             clock: self.clock.clone(),
             version: version(),

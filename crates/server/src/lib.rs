@@ -7,6 +7,7 @@ pub mod app;
 pub mod assets;
 pub mod config;
 pub mod healthcheck;
+mod layering;
 mod lifecycle;
 mod listeners;
 pub mod live;

@@ -1,9 +1,12 @@
 //! The same service or instance seen in several layers.
 
-use async_graphql::{ID, Object, Result, SimpleObject};
-use model::id;
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use crate::{Error, hierarchy};
+use crate::{
+    Error,
+    app::{app, snapshot},
+    hierarchy,
+};
 
 /// Queries: the same service or instance seen in several layers.
 #[derive(Debug, Default, Clone, Copy)]
@@ -12,24 +15,28 @@ pub struct HierarchyQuery;
 #[Object]
 impl HierarchyQuery {
     /// Layers that take part in the hierarchy, with their levels.
-    async fn list_layer_levels(&self) -> Vec<LayerLevel> {
-        hierarchy::LEVELS
-            .iter()
-            .map(|(layer, level)| LayerLevel { layer: (*layer).to_owned(), level: *level })
-            .collect()
+    async fn list_layer_levels(&self, ctx: &Context<'_>) -> Vec<LayerLevel> {
+        hierarchy::levels(app(ctx))
     }
 
     /// How a service is seen in other layers. In a layer that does not exist it is seen nowhere.
-    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
-    async fn get_service_hierarchy(&self, service_id: ID, layer: String) -> Result<ServiceHierarchy> {
-        id::parse_service(&service_id).map_err(|error| Error::from(error).into_graphql())?;
-        Ok(ServiceHierarchy { relations: Vec::new() })
+    async fn get_service_hierarchy(
+        &self,
+        ctx: &Context<'_>,
+        service_id: ID,
+        layer: String,
+    ) -> Result<ServiceHierarchy> {
+        hierarchy::of_service(app(ctx), snapshot(ctx), &service_id, &layer).await.map_err(Error::into_graphql)
     }
 
-    /// How an instance is seen in other layers.
-    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
-    async fn get_instance_hierarchy(&self, instance_id: ID, layer: String) -> InstanceHierarchy {
-        InstanceHierarchy { relations: Vec::new() }
+    /// How an instance is seen in the layers directly above and below.
+    async fn get_instance_hierarchy(
+        &self,
+        ctx: &Context<'_>,
+        instance_id: ID,
+        layer: String,
+    ) -> Result<InstanceHierarchy> {
+        hierarchy::of_instance(app(ctx), snapshot(ctx), &instance_id, &layer).await.map_err(Error::into_graphql)
     }
 }
 

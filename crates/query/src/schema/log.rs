@@ -35,7 +35,7 @@ impl LogQuery {
         #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
     ) -> Result<Option<Logs>> {
-        let condition = log::by_name(condition.ok_or_else(no_condition)?);
+        let condition = log::by_name(app(ctx), condition.ok_or_else(no_condition)?);
         log::list(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 

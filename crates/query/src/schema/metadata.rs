@@ -7,7 +7,7 @@ use model::{id, layer};
 use crate::{
     Error,
     app::{app, given, snapshot},
-    duration, metadata,
+    duration, metadata, process,
 };
 
 use super::common::{Attribute, Duration, Long, Process, ServiceCondition};
@@ -19,8 +19,8 @@ pub struct MetadataQuery;
 #[Object]
 impl MetadataQuery {
     /// Every layer that can be asked for, with or without data.
-    async fn list_layers(&self) -> Vec<String> {
-        metadata::layers()
+    async fn list_layers(&self, ctx: &Context<'_>) -> Vec<String> {
+        metadata::layers(app(ctx))
     }
 
     /// Services of a layer, or all.
@@ -115,7 +115,7 @@ impl MetadataQuery {
         duration: Duration,
         service: ServiceCondition,
     ) -> Result<Vec<ServiceInstance>> {
-        instances(ctx, &duration, &metadata::service_id(&service)).await
+        instances(ctx, &duration, &metadata::service_id(app(ctx), &service)).await
     }
 
     /// An instance by id; null when unknown.
@@ -155,7 +155,7 @@ impl MetadataQuery {
         limit: i32,
         duration: Option<Duration>,
     ) -> Result<Vec<Endpoint>> {
-        endpoints(ctx, keyword.as_deref(), &metadata::service_id(&service), limit, duration.as_ref()).await
+        endpoints(ctx, keyword.as_deref(), &metadata::service_id(app(ctx), &service), limit, duration.as_ref()).await
     }
 
     /// What an endpoint's id says, known or not.
@@ -164,21 +164,20 @@ impl MetadataQuery {
     }
 
     /// Processes of an instance alive within the duration.
-    #[expect(unused_variables, reason = "no process is reported yet, the arguments are the schema's")]
-    async fn list_processes(&self, duration: Duration, instance_id: ID) -> Vec<Process> {
-        Vec::new()
+    async fn list_processes(&self, ctx: &Context<'_>, duration: Duration, instance_id: ID) -> Result<Vec<Process>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        process::list(app, &instance_id, &range).await.map_err(Error::into_graphql)
     }
 
     /// A process by id; null when unknown.
-    #[expect(unused_variables, reason = "no process is reported yet, the arguments are the schema's")]
-    async fn get_process(&self, process_id: ID) -> Option<Process> {
-        None
+    async fn get_process(&self, ctx: &Context<'_>, process_id: ID) -> Result<Option<Process>> {
+        process::get(app(ctx), &process_id).await.map_err(Error::into_graphql)
     }
 
-    /// How many processes of a service have all these labels.
-    #[expect(unused_variables, reason = "no process is reported yet, the arguments are the schema's")]
-    async fn estimate_process_scale(&self, service_id: ID, labels: Vec<String>) -> Long {
-        Long(0)
+    /// How many processes of a service, seen in the last ten minutes, can be profiled and have all these labels.
+    async fn estimate_process_scale(&self, ctx: &Context<'_>, service_id: ID, labels: Vec<String>) -> Result<Long> {
+        process::scale(app(ctx), &service_id, &labels).await.map(Long).map_err(Error::into_graphql)
     }
 
     /// Databases seen through their clients. Their type is empty: what a database is stands in the topology.

@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use crate::{
     Error,
     app::{app, given, snapshot},
-    duration, metadata, topology,
+    duration, metadata, process, topology,
 };
 
 use super::common::{DebuggingTrace, Duration, EndpointCondition, InstanceCondition, ServiceCondition};
@@ -52,7 +52,7 @@ impl TopologyQuery {
         #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
     ) -> Result<Option<Topology>> {
-        of_services(ctx, vec![metadata::service_id(&service)], &duration).await
+        of_services(ctx, vec![metadata::service_id(app(ctx), &service)], &duration).await
     }
 
     /// Calls from and to any of these services.
@@ -76,7 +76,8 @@ impl TopologyQuery {
         #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
     ) -> Result<Option<Topology>> {
-        of_services(ctx, services.iter().map(metadata::service_id).collect(), &duration).await
+        of_services(ctx, services.iter().map(|service| metadata::service_id(app(ctx), service)).collect(), &duration)
+            .await
     }
 
     /// Calls between instances of two services, in both directions.
@@ -102,7 +103,8 @@ impl TopologyQuery {
         #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
     ) -> Result<Option<ServiceInstanceTopology>> {
-        let (client, server) = (metadata::service_id(&client_service), metadata::service_id(&server_service));
+        let app = app(ctx);
+        let (client, server) = (metadata::service_id(app, &client_service), metadata::service_id(app, &server_service));
         of_instances(ctx, &client, &server, &duration).await
     }
 
@@ -142,30 +144,38 @@ impl TopologyQuery {
         #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
     ) -> Result<Option<EndpointTopology>> {
-        of_endpoint(ctx, &metadata::endpoint_id(&endpoint), &duration).await
+        of_endpoint(ctx, &metadata::endpoint_id(app(ctx), &endpoint), &duration).await
     }
 
     /// Whom the processes of an instance talk to.
-    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn get_process_topology(
         &self,
+        ctx: &Context<'_>,
         service_instance_id: ID,
         duration: Duration,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
-    ) -> Option<ProcessTopology> {
-        Some(ProcessTopology { nodes: Vec::new(), calls: Vec::new(), debugging_trace: None })
+    ) -> Result<Option<ProcessTopology>> {
+        of_processes(ctx, &service_instance_id, &duration).await
     }
 
     /// Whom the processes of an instance talk to, by name.
-    #[expect(unused_variables, reason = "nothing fills it yet, the arguments are the schema's")]
     async fn get_process_topology_by_name(
         &self,
+        ctx: &Context<'_>,
         instance: InstanceCondition,
         duration: Duration,
+        #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
-    ) -> Option<ProcessTopology> {
-        Some(ProcessTopology { nodes: Vec::new(), calls: Vec::new(), debugging_trace: None })
+    ) -> Result<Option<ProcessTopology>> {
+        of_processes(ctx, &metadata::instance_id(app(ctx), &instance), &duration).await
     }
+}
+
+async fn of_processes(ctx: &Context<'_>, instance_id: &str, duration: &Duration) -> Result<Option<ProcessTopology>> {
+    let app = app(ctx);
+    let range = duration::parse(duration, app.zone()).map_err(Error::into_graphql)?;
+    process::topology(app, instance_id, &range).await.map(Some).map_err(Error::into_graphql)
 }
 
 async fn of_services(ctx: &Context<'_>, ids: Vec<String>, duration: &Duration) -> Result<Option<Topology>> {
@@ -191,8 +201,9 @@ async fn of_endpoint(ctx: &Context<'_>, endpoint_id: &str, duration: &Duration) 
     topology::endpoints(app, endpoint_id, &range).await.map(Some).map_err(Error::into_graphql)
 }
 
+/// In this form every endpoint counts as real, as in the reference.
 fn endpoint_as_node(node: EndpointNode) -> Node {
-    Node { id: node.id, name: node.name, r#type: node.r#type, is_real: node.is_real, layers: Vec::new() }
+    Node { id: node.id, name: node.name, r#type: node.r#type, is_real: true, layers: Vec::new() }
 }
 
 /// An edge: `id` is `source-target`, one entry for each side that reported it in `detectPoints`.
@@ -204,6 +215,38 @@ pub struct Call {
     pub source_components: Vec<ID>,
     pub target: ID,
     pub target_components: Vec<ID>,
+}
+
+impl Call {
+    /// A call that nobody reported yet.
+    pub(crate) fn new(id: &str, source: &str, target: &str) -> Self {
+        Call {
+            id: id.into(),
+            source: source.into(),
+            target: target.into(),
+            detect_points: Vec::new(),
+            source_components: Vec::new(),
+            target_components: Vec::new(),
+        }
+    }
+
+    /// Notes the side that reported it; answers whether it had not yet.
+    pub(crate) fn seen_at(&mut self, point: DetectPoint) -> bool {
+        let is_new = !self.detect_points.contains(&point);
+        if is_new {
+            self.detect_points.push(point);
+        }
+        is_new
+    }
+}
+
+/// Adds names that are not in a list yet.
+pub(crate) fn add_missing<'n>(list: &mut Vec<ID>, names: impl IntoIterator<Item = &'n str>) {
+    for name in names {
+        if !list.iter().any(|known| known.as_str() == name) {
+            list.push(name.into());
+        }
+    }
 }
 
 /// An endpoint in a dependency graph.

@@ -36,7 +36,7 @@ impl TraceQuery {
         #[expect(unused_variables, reason = "no debugging trace is kept yet, the argument is the schema's")]
         debug: Option<bool>,
     ) -> Result<Option<TraceBrief>> {
-        let condition = trace::by_name(condition.ok_or_else(no_condition)?);
+        let condition = trace::by_name(app(ctx), condition.ok_or_else(no_condition)?);
         trace::list_segments(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
     }
 

@@ -17,12 +17,18 @@ use http_body_util::BodyExt;
 use model::{
     Agg, Bucket, Cells, Clock, Partial, Row, RowKey, Scope, Step, UnixMillis, Zone,
     cell::{self, CellId},
+    layer::Layers,
     metric::{Catalogue, Function, MetricDef},
     record::Record,
 };
-use query::{ComponentFile, Components, Config, Sources};
+use query::{ComponentFile, Components, Config, Hierarchy, HierarchyFile, Sources};
 use serde_json::{Value, json};
-use storage::{Batch, Retention, SharedStore, memory::Memory};
+use storage::{
+    Batch, Retention, SharedStore,
+    embedded::{Embedded, Options},
+    memory::Memory,
+};
+use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// 2024-01-15T12:00:00Z.
@@ -52,12 +58,34 @@ pub(crate) fn metric(name: &str) -> CellId {
 pub(crate) struct World {
     store: SharedStore,
     pub(crate) config: Config,
+    /// What the operator's file of layers says.
+    pub(crate) layers: String,
     n_rows: AtomicU32,
+    /// Where the store lies, if it lies anywhere.
+    _folder: Option<TempDir>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { store: Arc::new(Memory::new()), config: Config::default(), n_rows: AtomicU32::new(0) }
+        Self::over(Arc::new(Memory::new()), None)
+    }
+
+    /// The same world over each store that runs within the process.
+    pub(crate) fn each() -> [Self; 2] {
+        let folder = TempDir::new().unwrap();
+        let clock = Clock::from_fn(|| UnixMillis(NOW));
+        let store = Embedded::open(folder.path(), Options::default(), &Zone::utc(), clock).unwrap();
+        [Self::new(), Self::over(Arc::new(store), Some(folder))]
+    }
+
+    fn over(store: SharedStore, folder: Option<TempDir>) -> Self {
+        Self {
+            store,
+            config: Config::default(),
+            layers: "layers: []".to_owned(),
+            n_rows: AtomicU32::new(0),
+            _folder: folder,
+        }
     }
 
     pub(crate) fn with_templates(dir: PathBuf, editable: bool) -> Self {
@@ -119,7 +147,12 @@ impl World {
             scope,
             function,
         });
+        let layers = Layers::with(serde_saphyr::from_str(&self.layers).unwrap()).unwrap();
+        let hierarchy: HierarchyFile =
+            serde_saphyr::from_str(include_str!("../../../../config/hierarchy-definition.yml")).unwrap();
         Sources {
+            hierarchy: Arc::new(Hierarchy::new(&hierarchy, &layers).unwrap()),
+            layers,
             store: Arc::clone(&self.store),
             catalogue: Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()])),
             components: Arc::new(Components::new(file).unwrap()),
