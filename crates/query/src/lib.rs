@@ -9,6 +9,7 @@ mod config;
 mod duration;
 mod error;
 mod event;
+mod frame;
 mod hierarchy;
 mod http;
 mod key_order;
@@ -28,11 +29,12 @@ mod tags;
 mod templates;
 mod topology;
 mod trace;
+mod trace_summary;
 
 use std::sync::Arc;
 
 pub use app::Sources;
-pub use components::{Component, ComponentFile, Components};
+pub use components::Components;
 pub use config::Config;
 pub use error::{Error, Kind};
 pub use hierarchy::{Hierarchy, HierarchyFile};

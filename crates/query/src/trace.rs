@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::{
-    ByteString, id,
+    ByteString, UnixMillis, id,
     kinds::{RecordKind, segment as field},
     record::{FieldValue, Format, Record},
     segment::{Segment, Span, SpanKind, SpanLayer, SpanLog, SpanRef, Tag},
@@ -55,9 +55,7 @@ pub(crate) async fn list_segments(app: &App, condition: &wire::TraceQueryConditi
 /// # Errors
 /// When an id or the duration is malformed.
 pub(crate) async fn list_traces(app: &App, condition: &wire::TraceQueryCondition) -> Result<wire::TraceList, Error> {
-    let now = app.sources.clock.now();
-    let range = range(app, condition)?;
-    let (start, end) = range.map_or((now.plus(-DEFAULT_WINDOW_MS), now), |range| (range.start, range.end));
+    let (start, end) = window(app, condition)?;
     let window = match given(condition.trace_id.as_deref()) {
         Some(_) => None,
         None => Some((start, end)),
@@ -101,6 +99,15 @@ pub(crate) fn by_name(app: &App, condition: wire::TraceQueryConditionByName) -> 
 
 fn range(app: &App, condition: &wire::TraceQueryCondition) -> Result<Option<Range>, Error> {
     condition.query_duration.as_ref().map(|duration| duration::parse(duration, app.zone())).transpose()
+}
+
+/// What a list of traces searches: the duration, or the last day where none is named.
+///
+/// # Errors
+/// When the duration is malformed.
+pub(crate) fn window(app: &App, condition: &wire::TraceQueryCondition) -> Result<(UnixMillis, UnixMillis), Error> {
+    let now = app.sources.clock.now();
+    Ok(range(app, condition)?.map_or((now.plus(-DEFAULT_WINDOW_MS), now), |range| (range.start, range.end)))
 }
 
 fn segment_query(
@@ -163,10 +170,10 @@ fn basic_trace(record: &Record) -> wire::BasicTrace {
 }
 
 /// The ids of the page's traces, in the order of their first matching segment.
-async fn matching_traces(
+pub(crate) async fn matching_traces(
     app: &App,
     condition: &wire::TraceQueryCondition,
-    window: Option<(model::UnixMillis, model::UnixMillis)>,
+    window: Option<(UnixMillis, UnixMillis)>,
     page: Page,
 ) -> Result<Vec<ByteString>, Error> {
     let mut query = segment_query(condition, None, 0, LOOK_STEP)?;
@@ -218,7 +225,7 @@ async fn spans_of(app: &App, trace_ids: &[ByteString]) -> Result<HashMap<ByteStr
 }
 
 /// The stored segment, whatever protocol it came by.
-fn decode(record: &Record) -> Option<Segment> {
+pub(crate) fn decode(record: &Record) -> Option<Segment> {
     match record.format {
         Format::Segment => match v3::SegmentObject::decode(record.body.clone()) {
             Ok(object) => Some(segment_of(object)),

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn segments_come_out_as_they_went_in() {
-        let records = [record("t1", "s1", "e"), record("t2", "s2", ""), record("", "s3", "e"), record("t1", "s4", "ee")];
+        let records =
+            [record("t1", "s1", "e"), record("t2", "s2", ""), record("", "s3", "e"), record("t1", "s4", "ee")];
         let numbers = Numbers { parent: 1, spans: 2, errors: 3 };
         let mut noted = Sightings::default();
         records.iter().for_each(|record| noted.note(record, numbers));

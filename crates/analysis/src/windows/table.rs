@@ -277,7 +277,8 @@ mod tests {
             for (_, trace_id, segment) in added.iter().filter(|(at, ..)| *at == now) {
                 windows.add(trace_id, &piece(*segment), now, &mut closed);
             }
-            let named = |record| partial(record).map(|(id, summary)| (now, id.to_string(), summary.segments())).unwrap();
+            let named =
+                |record| partial(record).map(|(id, summary)| (now, id.to_string(), summary.segments())).unwrap();
             all.extend(closed.iter().map(named));
         }
         all

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::common::no_condition;
-use crate::{Error, app::app, duration, tags, trace};
+use crate::{Error, app::app, duration, tags, trace, trace_summary};
 
 use super::common::{
     DebuggingTrace, Duration, EndpointCondition, InstanceCondition, KeyValue, LogEntity, Long, Pagination, Ref,
@@ -63,6 +63,22 @@ impl TraceQuery {
     ) -> Result<Option<TraceList>> {
         let condition = condition.ok_or_else(no_condition)?;
         trace::list_traces(app(ctx), &condition).await.map(Some).map_err(Error::into_graphql)
+    }
+
+    /// Traces, one row each: what they come to, without their spans. With `of: SEGMENT` (as without it) a trace is listed when one
+    /// of its segments matches, in the order of those segments, as in `queryTraces`. With `of: TRACE` the condition and the order
+    /// are about whole traces: how long they took from their first start to their last end, whether anything in them failed,
+    /// whether the service took part, that they began within the duration; instances, endpoints and tags cannot be asked then,
+    /// and a trace is listed once its summary is written, some fifteen seconds after its last segment.
+    async fn query_trace_summaries(
+        &self,
+        ctx: &Context<'_>,
+        condition: Option<TraceQueryCondition>,
+        of: Option<SummaryOf>,
+    ) -> Result<Option<TraceSummaryList>> {
+        let condition = condition.ok_or_else(no_condition)?;
+        let of = of.unwrap_or(SummaryOf::Segment);
+        trace_summary::list(app(ctx), &condition, of).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Whether clients should ask for whole traces.
@@ -186,6 +202,50 @@ pub struct TraceList {
 #[derive(SimpleObject, Debug, Clone)]
 pub struct TraceV2 {
     pub spans: Vec<Span>,
+}
+
+/// A page of traces without their spans.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct TraceSummaryList {
+    pub retrieved_time_range: RetrievedTimeRange,
+    pub traces: Vec<TraceSummary>,
+}
+
+/// What a trace comes to. `start` is epoch milliseconds, `duration` milliseconds from the first start to the last end of its segments.
+/// The root is where it begins: its earliest segment that nobody called, or, while none is known (`hasRoot` is false), its
+/// earliest. Segments whose caller is not known either are `orphanSegments`. Of very long traces only a part is counted
+/// (`isComplete` is false).
+#[derive(SimpleObject, Debug, Clone)]
+pub struct TraceSummary {
+    pub duration: Long,
+    pub error_spans: i32,
+    pub has_root: bool,
+    pub is_complete: bool,
+    pub is_error: bool,
+    pub orphan_segments: i32,
+    pub root_endpoint: Option<String>,
+    pub root_service: String,
+    pub segments: i32,
+    pub services: Vec<TraceSummaryService>,
+    pub spans: i32,
+    pub start: Long,
+    pub trace_id: String,
+}
+
+/// The part of a service in a trace.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct TraceSummaryService {
+    pub error_spans: i32,
+    pub name: String,
+    pub segments: i32,
+    pub spans: i32,
+}
+
+/// What a condition on traces is about.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SummaryOf {
+    Segment,
+    Trace,
 }
 
 /// One tag to match.

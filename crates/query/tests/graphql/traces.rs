@@ -4,6 +4,7 @@ use model::{
     Agg, Scope, Step, UnixMillis, cell, id,
     kinds::RecordKind,
     record::{FieldValue, Format, Record},
+    summary::{Numbers, Piece, Summary, segment_number},
 };
 use prost::Message;
 use proto::v3;
@@ -252,4 +253,87 @@ async fn tags_are_completed_from_their_days() {
     );
     let data = world.ask(query, json!({"d": minutes(-13 * 60, 30)})).await;
     assert_eq!(data["values"], json!(["GET", "POST", "PUT"]));
+}
+
+const SUMMARIES: &str = "query q($c: TraceQueryCondition, $of: SummaryOf) { queryTraceSummaries(condition: $c, of: $of) { retrievedTimeRange { startTime endTime } traces { traceId start duration isError rootService rootEndpoint hasRoot segments spans errorSpans orphanSegments isComplete services { name segments spans errorSpans } } } }";
+
+/// What a process that saw these segments writes of their trace.
+fn partial(trace: &str, n: u64, segments: &[Record]) -> Record {
+    let numbers = |record: &Record| {
+        let object = v3::SegmentObject::decode(record.body.clone()).unwrap();
+        let errors = object.spans.iter().filter(|span| span.is_error).count();
+        let parent = object.spans[1].refs.first().map_or(0, |parent| segment_number(&parent.parent_trace_segment_id));
+        Numbers { parent, spans: 2, errors: u32::try_from(errors).unwrap() }
+    };
+    let mut pieces = segments.iter().map(|record| Piece::of(record, numbers(record)).unwrap().1);
+    let mut summary = Summary::new(&pieces.next().unwrap());
+    pieces.for_each(|piece| summary.add(&piece));
+    storage::traces::record(trace, (n, 0), &summary)
+}
+
+async fn summaries(world: &World, condition: Value, of: &str) -> Value {
+    world.ask(SUMMARIES, json!({"c": condition, "of": of})).await["queryTraceSummaries"]["traces"].clone()
+}
+
+#[tokio::test]
+async fn a_summary_is_the_same_with_all_some_or_no_partials_stored() {
+    let segments = [segment("t1", "s1", 0, 100, false, None), segment("t1", "s2", 10, 50, true, Some("s1"))];
+    let stored = [
+        vec![],
+        vec![partial("t1", 1, &segments[..1])],
+        vec![partial("t1", 1, &segments[1..]), partial("t1", 2, &segments)],
+    ];
+    for partials in stored {
+        let world = world().await;
+        world.records(vec![segment("t1", "s5", 10, 250, false, Some("gone"))]).await;
+        world.records(partials).await;
+        let found = summaries(&world, condition(json!({"traceId": "t1"})), "SEGMENT").await;
+        assert_eq!(
+            found,
+            json!([{
+                "traceId": "t1", "start": NOW, "duration": 260, "isError": true, "rootService": "pay", "rootEndpoint": "/pay",
+                "hasRoot": true, "segments": 3, "spans": 6, "errorSpans": 1, "orphanSegments": 1, "isComplete": true,
+                "services": [{"name": "pay", "segments": 3, "spans": 6, "errorSpans": 1}],
+            }])
+        );
+    }
+}
+
+fn ids(rows: &Value) -> Vec<&str> {
+    rows.as_array().unwrap().iter().map(|row| row["traceId"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn summaries_are_listed_by_segments_or_by_whole_traces() {
+    let world = world().await;
+    let within = |extra: Value| {
+        let mut all = json!({"queryDuration": minutes(0, 5), "queryOrder": "BY_DURATION"});
+        all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        condition(all)
+    };
+    assert_eq!(ids(&summaries(&world, within(json!({})), "SEGMENT").await), ["t2", "t1"], "no summary is needed");
+    assert_eq!(ids(&summaries(&world, within(json!({})), "TRACE").await), [""; 0], "none is written yet");
+    // Of each trace one part was seen here and one there, ten seconds apart.
+    let early = |trace| partial(trace, 1, &[segment(trace, "early", 0, 10, false, None)]);
+    let late = |trace, failed| partial(trace, 2, &[segment(trace, "late", 10_000, 1_000, failed, Some("early"))]);
+    world.records(vec![early("t1"), late("t1", true)]).await;
+    world.records(vec![partial("t2", 1, &[segment("t2", "s3", 60_000, 900, false, None)])]).await;
+    let trace = |extra| summaries(&world, within(extra), "TRACE");
+    assert_eq!(ids(&trace(json!({})).await), ["t1", "t2"], "as a whole, t1 takes longer");
+    assert_eq!(ids(&trace(json!({"queryOrder": "BY_START_TIME"})).await), ["t2", "t1"]);
+    assert_eq!(ids(&trace(json!({"minTraceDuration": 5_000})).await), ["t1"], "none of its segments does");
+    assert_eq!(ids(&trace(json!({"maxTraceDuration": 5_000})).await), ["t2"]);
+    assert_eq!(ids(&trace(json!({"traceState": "ERROR"})).await), ["t1"]);
+    assert_eq!(ids(&trace(json!({"traceState": "SUCCESS"})).await), ["t2"]);
+    let (pay, other) = (id::service("pay", true), id::service("other", true));
+    assert_eq!(ids(&trace(json!({"serviceId": pay})).await), ["t1", "t2"]);
+    assert_eq!(ids(&trace(json!({"serviceId": other})).await), [""; 0]);
+    assert_eq!(ids(&trace(json!({"queryDuration": minutes(1, 1)})).await), ["t2"], "t1 began before");
+    assert_eq!(ids(&trace(json!({"paging": {"pageNum": 2, "pageSize": 1}})).await), ["t2"]);
+    assert_eq!(ids(&trace(json!({"traceId": "t1", "queryDuration": minutes(4, 5)})).await), ["t1"]);
+    let tags = json!({"c": within(json!({"tags": [{"key": "http.method", "value": "GET"}]})), "of": "TRACE"});
+    assert_eq!(
+        world.error(SUMMARIES, tags).await,
+        "instances, endpoints and tags are known of segments, not of whole traces"
+    );
 }
