@@ -136,7 +136,16 @@ mod tests {
                 format!("{} {} | {} | {id0} | {id1}\n", entity.scope_id(), entity.scope_name(), entity.name)
             })
             .collect();
-        expect![[r#""#]].assert_eq(&shown);
+        expect![[r#"
+            1 SERVICE | a | YQ==.1 | 
+            1 SERVICE | b | Yg==.0 | 
+            2 SERVICE_INSTANCE | a1 of a | YQ==.1_YTE= | 
+            3 ENDPOINT | /x in a | YQ==.1_L3g= | 
+            4 SERVICE_RELATION | a to b | YQ==.1 | Yg==.0
+            5 SERVICE_INSTANCE_RELATION | a1 of a to b1 of b | YQ==.1_YTE= | Yg==.0_YjE=
+            6 ENDPOINT_RELATION | /x in a to /y in b | YQ==.1_L3g= | Yg==.0_L3k=
+        "#]]
+        .assert_eq(&shown);
     }
 
     #[test]
