@@ -1,39 +1,48 @@
 //! The language as a tree. `to_string()` prints it without white space and with the fewest parentheses; what is printed
 //! parses to the same tree.
 
-use crate::need::{Label, Metric, Need, Order, TopN};
+use std::hash::{Hash, Hasher};
 
-/// A parsed expression. Parentheses are not kept: the tree says what they said.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expr {
-    /// A number: finite, not negative.
-    Number(f64),
-    /// `metric`, `metric{label='values'}`, `top_n(…)` or `baseline(…)`: something to read.
-    Read(Need),
-    /// `-e`, which SkyWalking does not have.
-    Negate(Box<Expr>),
-    /// `left operator right`.
-    Binary {
-        /// The operator.
-        operator: Operator,
-        /// Left operand.
-        left: Box<Expr>,
-        /// Right operand.
-        right: Box<Expr>,
+use crate::error::Place;
+use crate::frame::Span;
+use crate::need::{BaselineKind, Label, Metric, Need, Order, TopN};
+use crate::program::Program;
+
+/// A parsed expression: what is done, to what. Parentheses are not kept: the tree says what they said.
+///
+/// Two expressions are equal when they mean the same, wherever they stand in their texts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Expr {
+    /// What is done.
+    pub op: Op,
+    /// What it is done to; as many as [`Op`] says.
+    pub args: Vec<Expr>,
+    /// Where it was read.
+    pub place: Place,
+}
+
+/// What an expression does. `e` stands for an operand, which is in [`Expr::args`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A number.
+    Number(Number),
+    /// `metric`, `metric{label='values'}`.
+    Metric(Metric),
+    /// `top_n(…)`.
+    TopN(TopN),
+    /// `top_n_of(top_n(…), …, n, order)`: several rankings merged into one. Its operands are [`Op::TopN`].
+    TopNOf {
+        /// How many remain.
+        n: u32,
+        /// Which end comes first.
+        order: Order,
     },
-    /// `avg(e)` and its sisters: one value from the values of each label set.
-    Aggregate {
-        /// How the values become one.
-        aggregation: Aggregation,
-        /// What is aggregated.
-        of: Box<Expr>,
-    },
-    /// `abs(e)`, `round(e, n)`: each value for itself.
-    Math {
-        /// What happens to a value.
-        function: MathFunction,
-        /// What it is applied to.
-        of: Box<Expr>,
+    /// `baseline(metric, line)`: what the days before make us expect.
+    Baseline {
+        /// The metric that is predicted.
+        metric: Metric,
+        /// Which line of the prediction.
+        kind: BaselineKind,
     },
     /// `increase(metric, n)`, `rate(metric, n)`.
     Trend {
@@ -44,23 +53,20 @@ pub enum Expr {
         /// How many buckets back; 0 is answered with an error.
         range: u32,
     },
+    /// `-e`. Ours.
+    Negate,
+    /// `e operator e`.
+    Binary(Operator),
+    /// `avg(e)` and its sisters: one value from the values of each label set.
+    Aggregate(Aggregation),
+    /// `abs(e)`, `round(e, n)`: each value for itself.
+    Math(MathFunction),
     /// `view_as_seq(e, …)`: the first that has a value.
-    ViewAsSeq(Vec<Expr>),
+    ViewAsSeq,
     /// `is_present(e, …)`: 1 when any has a value.
-    IsPresent(Vec<Expr>),
-    /// `top_n_of(top_n(…), …, n, order)`: several rankings merged into one.
-    TopNOf {
-        /// The rankings.
-        lists: Vec<TopN>,
-        /// How many remain.
-        n: u32,
-        /// Which end comes first.
-        order: Order,
-    },
+    IsPresent,
     /// `relabels(e, old='a,b', new='x,y')`.
     Relabels {
-        /// What is relabelled.
-        of: Box<Expr>,
         /// Label name and values to find.
         target: Label,
         /// Label name and values to put there, as many as found ones.
@@ -68,8 +74,6 @@ pub enum Expr {
     },
     /// `aggregate_labels(e, sum(label, …))`: one series from those that agree in the labels.
     AggregateLabels {
-        /// What is aggregated.
-        of: Box<Expr>,
         /// How the values of one bucket become one.
         aggregation: LabelAggregation,
         /// Labels that remain; empty: none.
@@ -77,8 +81,6 @@ pub enum Expr {
     },
     /// `sort_values(e, n, order, aggregation)`.
     SortValues {
-        /// What is sorted.
-        of: Box<Expr>,
         /// How many label sets remain.
         n: u32,
         /// Which end comes first.
@@ -88,60 +90,96 @@ pub enum Expr {
     },
     /// `sort_label_values(e, order, label, …)`.
     SortLabelValues {
-        /// What is sorted.
-        of: Box<Expr>,
         /// Which end comes first.
         order: Order,
         /// Labels by which to sort, the first decides first.
         labels: Vec<String>,
     },
+    /// `not(e)`: the other truth. Ours.
+    Not,
+    /// `absent(e)`: 1 when no value is there, else 0; an operand that cannot be read is an error, unlike in `is_present`. Ours.
+    Absent,
+    /// `for_each_label(e)`: an alarm of its own for each label set; changes no value. Ours.
+    ForEachLabel,
+    /// `offset(e, span)`: what it was so much earlier, at today's ids. Ours.
+    Offset(Span),
+    /// `change_pct(e, span)`: by how many percent it differs from what it was so much earlier. Ours.
+    ChangePct(Span),
+    /// `over(e, span)`: computed not over the duration but over so long a time up to its end. Ours.
+    Over(Span),
+    /// `quantile(e, q)`: of each label set the value below which the part `q` lies, between two values in proportion. Ours.
+    Quantile(Number),
+    /// `stddev(e)`: standard deviation of each label set's values, dividing by their number. Ours.
+    StdDev,
+    /// `zscore(e)`: each value's distance from the mean of its label set, in standard deviations; empty when all are alike.
+    /// Ours.
+    ZScore,
+    /// `burn_rate(bad e, total e, objective, span)`: the part of bad ones over so long a time, by the part that an objective of so
+    /// many percent allows. Empty when there were none at all. Ours.
+    BurnRate {
+        /// Percent that shall be good, above 0 and below 100.
+        objective: Number,
+        /// Over how long a time.
+        window: Span,
+    },
+    /// `ewma(e, weight)`: moving average in which the newest value has the weight, the average before it the rest. Ours.
+    Ewma(Number),
+}
+
+/// A number as it can be written: finite and not negative. Such numbers can be compared and hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Number(f64);
+
+impl Number {
+    /// `None` for what cannot be written.
+    pub fn new(value: f64) -> Option<Self> {
+        // The addition makes the negative zero the positive one, so that equal numbers hash alike.
+        (value.is_finite() && value >= 0.0).then_some(Self(value + 0.0))
+    }
+
+    /// Its value.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Eq for Number {}
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
 }
 
 impl Expr {
+    /// An expression that stands nowhere.
+    pub fn new(op: Op, args: Vec<Expr>) -> Self {
+        Self { op, args, place: Place::default() }
+    }
+
     /// What has to be read, each thing once, in the order in which the text names it first. The index into this list is the
     /// index into what [`crate::evaluate`] is given. At most [`crate::MAX_NEEDS`] for a parsed expression.
     pub fn needs(&self) -> Vec<Need> {
-        let mut needs = Vec::new();
-        self.collect_needs(&mut needs);
-        needs
+        Program::new([self]).needs().to_vec()
     }
 
-    /// True for a comparison, and for `&&` and `||`: the values are 1 and 0 and mean true and false. An alarm rule must be
-    /// one, and so must both operands of `&&` and `||`.
+    /// True for what answers a question: the values are 1 and 0 and mean true and false. An alarm rule must be one, and so must
+    /// the operands of `&&`, `||` and `not`.
     pub fn is_bool(&self) -> bool {
-        matches!(self, Self::Binary { operator, .. } if operator.family() != Family::Arithmetic)
-    }
-
-    fn collect_needs(&self, needs: &mut Vec<Need>) {
-        let mut add = |need: Need| {
-            if !needs.contains(&need) {
-                needs.push(need);
-            }
-        };
-        match self {
-            Self::Number(_) => {}
-            Self::Read(need) => add(need.clone()),
-            Self::Trend { of, range, .. } => add(trend_need(of, *range)),
-            Self::TopNOf { lists, .. } => lists.iter().for_each(|list| add(Need::TopN(list.clone()))),
-            Self::Binary { left, right, .. } => {
-                left.collect_needs(needs);
-                right.collect_needs(needs);
-            }
-            Self::ViewAsSeq(list) | Self::IsPresent(list) => list.iter().for_each(|e| e.collect_needs(needs)),
-            Self::Negate(of)
-            | Self::Aggregate { of, .. }
-            | Self::Math { of, .. }
-            | Self::Relabels { of, .. }
-            | Self::AggregateLabels { of, .. }
-            | Self::SortValues { of, .. }
-            | Self::SortLabelValues { of, .. } => of.collect_needs(needs),
+        match &self.op {
+            Op::Binary(operator) => operator.family() != Family::Arithmetic,
+            Op::Not | Op::Absent => true,
+            Op::ForEachLabel | Op::Offset(_) | Op::Over(_) => self.args.first().is_some_and(Self::is_bool),
+            _ => false,
         }
     }
-}
 
-/// What `increase` and `rate` read.
-pub(crate) fn trend_need(metric: &Metric, range: u32) -> Need {
-    Need::Series { metric: metric.clone(), before: range }
+    /// The expression and all its parts, each before its own parts.
+    pub fn parts(&self) -> Vec<&Self> {
+        let mut parts = vec![self];
+        parts.extend(self.args.iter().flat_map(Self::parts));
+        parts
+    }
 }
 
 /// An operator between two operands. All are left-associative.

@@ -1,25 +1,6 @@
 //! Text to tokens. The longest match wins, as in the original grammar: `top_n_of` is one word, `12ab` too.
 
-/// Why a text is no expression, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}:{column} {message}")]
-pub struct ParseError {
-    /// Line, the first is 1.
-    pub line: usize,
-    /// Characters in front of the place in its line, so the first is 0.
-    pub column: usize,
-    /// What is wrong there.
-    pub message: String,
-}
-
-impl ParseError {
-    /// An error at a byte of the text.
-    pub(crate) fn at(text: &str, byte: usize, message: String) -> Self {
-        let before = text.get(..byte).unwrap_or(text);
-        let last_line = before.rsplit('\n').next().unwrap_or(before);
-        Self { line: before.matches('\n').count() + 1, column: last_line.chars().count(), message }
-    }
-}
+use crate::error::{ParseError, Place};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +17,11 @@ pub(crate) enum Kind<'a> {
     Sign(&'static str),
 }
 
-/// A token and the byte where it begins.
+/// A token and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind<'a>,
-    pub(crate) at: usize,
+    pub(crate) place: Place,
 }
 
 /// Longer signs first, so that the longest matches.
@@ -55,15 +36,17 @@ pub(crate) fn lex(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
     let mut rest = text;
     loop {
         rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        let at = text.len() - rest.len();
+        let start = text.len() - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(tokens) };
+        let wrong = |message| ParseError::at(text, Place { start, end: start + first.len_utf8() }, message);
         let (kind, length) = match first {
-            '\'' | '"' => quoted(rest, first)
-                .ok_or_else(|| ParseError::at(text, at, format!("a text begins with {first} and does not end")))?,
+            '\'' | '"' => {
+                quoted(rest, first).ok_or_else(|| wrong(format!("a text begins with {first} and does not end")))?
+            }
             _ if is_word(first) => word_or_number(rest),
-            _ => sign(rest).ok_or_else(|| ParseError::at(text, at, format!("{} means nothing here", shown(first))))?,
+            _ => sign(rest).ok_or_else(|| wrong(format!("{} means nothing here", shown(first))))?,
         };
-        tokens.push(Token { kind, at });
+        tokens.push(Token { kind, place: Place { start, end: start + length } });
         rest = rest.split_at(length).1;
     }
 }

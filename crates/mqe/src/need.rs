@@ -1,5 +1,7 @@
 //! What an expression has to read before it can be evaluated.
 
+use crate::frame::Frame;
+
 /// A metric as it is named in an expression, with its selector.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Metric {
@@ -76,26 +78,36 @@ pub enum BaselineKind {
     Lower,
 }
 
+impl BaselineKind {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Upper => "upper",
+            Self::Lower => "lower",
+        }
+    }
+}
+
 /// One thing to read. Two equal needs are one read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Need {
-    /// The series of a metric for the entity of the query, one value for each bucket of the duration.
+    /// The series of a metric for the entity of the query, one value for each bucket of the frame.
     Series {
         /// The metric. The caller may load every label set: the selector is applied in evaluation, too.
         metric: Metric,
-        /// Buckets to load *in front* of the duration, for `increase` and `rate`; 0 elsewhere. As written, unchecked:
+        /// Buckets to load *in front* of the frame, for `increase` and `rate`; 0 elsewhere. As written, unchecked:
         /// the caller applies its limit on points to the sum.
         before: u32,
+        /// Which buckets. Whatever the frame looks back, the ids of the answer are those of now.
+        frame: Frame,
     },
     /// The first entities (or sampled records) by value.
-    TopN(TopN),
-    /// The prediction for a metric, one value for each bucket. Without a predictor every value is `None`; the ids are the
-    /// time buckets (`202611222121`), not milliseconds.
-    Baseline {
-        /// The metric that is predicted.
-        metric: Metric,
-        /// Which line of the prediction.
-        kind: BaselineKind,
+    TopN {
+        /// What is ranked, how.
+        top_n: TopN,
+        /// By its values when.
+        frame: Frame,
     },
 }
 
@@ -116,8 +128,15 @@ impl Need {
     /// The metric that is read.
     pub fn metric(&self) -> &Metric {
         match self {
-            Self::Series { metric, .. } | Self::Baseline { metric, .. } => metric,
-            Self::TopN(top_n) => &top_n.metric,
+            Self::Series { metric, .. } => metric,
+            Self::TopN { top_n, .. } => &top_n.metric,
+        }
+    }
+
+    /// Which buckets are read.
+    pub fn frame(&self) -> Frame {
+        match self {
+            Self::Series { frame, .. } | Self::TopN { frame, .. } => *frame,
         }
     }
 }

@@ -2,68 +2,100 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use crate::ast::{Expr, MathFunction, Operator};
-use crate::need::{BaselineKind, Label, Metric, Need, Order, TopN};
+use crate::ast::{Expr, MathFunction, Op, Operator};
+use crate::need::{Label, Metric, Order, TopN};
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Read(need) => write!(f, "{need}"),
-            Self::Negate(of) => {
+        match (&self.op, self.args.as_slice()) {
+            (Op::Number(number), _) => write!(f, "{}", number.get()),
+            (Op::Metric(metric), _) => write!(f, "{metric}"),
+            (Op::TopN(top_n), _) => write!(f, "{top_n}"),
+            (Op::Baseline { metric, kind }, _) => write!(f, "baseline({metric},{})", kind.word()),
+            (Op::Trend { trend, of, range }, _) => write!(f, "{}({of},{range})", trend.word()),
+            (Op::Negate, [of]) => {
                 f.write_str("-")?;
-                operand(f, of, matches!(**of, Self::Binary { .. }))
+                operand(f, of, matches!(of.op, Op::Binary(_)))
             }
-            Self::Binary { operator, left, right } => {
+            (Op::Binary(operator), [left, right]) => {
                 operand(f, left, precedence(left) < operator.precedence())?;
                 f.write_str(operator.symbol())?;
                 operand(f, right, precedence(right) <= operator.precedence())
             }
-            Self::Aggregate { aggregation, of } => write!(f, "{}({of})", aggregation.word()),
-            Self::Math { function: MathFunction::Round(places), of } => write!(f, "round({of},{places})"),
-            Self::Math { function, of } => write!(f, "{}({of})", function.word()),
-            Self::Trend { trend, of, range } => write!(f, "{}({of},{range})", trend.word()),
-            Self::ViewAsSeq(list) => {
-                f.write_str("view_as_seq(")?;
-                commas(f, list)?;
-                f.write_str(")")
-            }
-            Self::IsPresent(list) => {
-                f.write_str("is_present(")?;
-                commas(f, list)?;
-                f.write_str(")")
-            }
-            Self::TopNOf { lists, n, order } => {
-                f.write_str("top_n_of(")?;
-                commas(f, lists)?;
-                write!(f, ",{n},{order})")
-            }
-            Self::Relabels { of, target, replacement } => write!(f, "relabels({of},{target},{replacement})"),
-            Self::AggregateLabels { of, aggregation, labels } => {
-                write!(f, "aggregate_labels({of},{}", aggregation.word())?;
-                if !labels.is_empty() {
-                    f.write_str("(")?;
-                    commas(f, labels)?;
-                    f.write_str(")")?;
-                }
-                f.write_str(")")
-            }
-            Self::SortValues { of, n, order, aggregation } => {
-                write!(f, "sort_values({of},{n},{order},{})", aggregation.word())
-            }
-            Self::SortLabelValues { of, order, labels } => {
-                write!(f, "sort_label_values({of},{order},")?;
-                commas(f, labels)?;
+            (op, args) => {
+                write!(f, "{}(", function(op))?;
+                commas(f, args)?;
+                further(f, op)?;
                 f.write_str(")")
             }
         }
     }
 }
 
+/// Name of what is written with parentheses.
+fn function(op: &Op) -> &'static str {
+    match op {
+        Op::Aggregate(aggregation) => aggregation.word(),
+        Op::Math(function) => function.word(),
+        Op::TopNOf { .. } => "top_n_of",
+        Op::ViewAsSeq => "view_as_seq",
+        Op::IsPresent => "is_present",
+        Op::Relabels { .. } => "relabels",
+        Op::AggregateLabels { .. } => "aggregate_labels",
+        Op::SortValues { .. } => "sort_values",
+        Op::SortLabelValues { .. } => "sort_label_values",
+        Op::Not => "not",
+        Op::Absent => "absent",
+        Op::ForEachLabel => "for_each_label",
+        Op::Offset(_) => "offset",
+        Op::ChangePct(_) => "change_pct",
+        Op::Over(_) => "over",
+        Op::Quantile(_) => "quantile",
+        Op::StdDev => "stddev",
+        Op::ZScore => "zscore",
+        Op::BurnRate { .. } => "burn_rate",
+        Op::Ewma(_) => "ewma",
+        Op::Number(_)
+        | Op::Metric(_)
+        | Op::TopN(_)
+        | Op::Baseline { .. }
+        | Op::Trend { .. }
+        | Op::Negate
+        | Op::Binary(_) => "",
+    }
+}
+
+/// What stands behind the operands.
+fn further(f: &mut Formatter<'_>, op: &Op) -> Result {
+    match op {
+        Op::Math(MathFunction::Round(places)) => write!(f, ",{places}"),
+        Op::TopNOf { n, order } => write!(f, ",{n},{order}"),
+        Op::Relabels { target, replacement } => write!(f, ",{target},{replacement}"),
+        Op::AggregateLabels { aggregation, labels } => {
+            write!(f, ",{}", aggregation.word())?;
+            if !labels.is_empty() {
+                f.write_str("(")?;
+                commas(f, labels)?;
+                f.write_str(")")?;
+            }
+            Ok(())
+        }
+        Op::SortValues { n, order, aggregation } => write!(f, ",{n},{order},{}", aggregation.word()),
+        Op::SortLabelValues { order, labels } => {
+            write!(f, ",{order},")?;
+            commas(f, labels)
+        }
+        Op::Offset(span) | Op::ChangePct(span) | Op::Over(span) => write!(f, ",{span}"),
+        Op::Quantile(number) | Op::Ewma(number) => write!(f, ",{}", number.get()),
+        Op::BurnRate { objective, window } => write!(f, ",{},{window}", objective.get()),
+        _ => Ok(()),
+    }
+}
+
 /// Higher than any operator for what needs no parentheses.
 fn precedence(expr: &Expr) -> u8 {
-    match expr {
-        Expr::Binary { operator, .. } => operator.precedence(),
+    match expr.op {
+        Op::Binary(operator) => operator.precedence(),
         _ => u8::MAX,
     }
 }
@@ -130,22 +162,5 @@ impl Display for TopN {
             quoted(f, &attribute.value)?;
         }
         f.write_str(")")
-    }
-}
-
-impl Display for Need {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Self::Series { metric, .. } => write!(f, "{metric}"),
-            Self::TopN(top_n) => write!(f, "{top_n}"),
-            Self::Baseline { metric, kind } => {
-                let kind = match kind {
-                    BaselineKind::Value => "value",
-                    BaselineKind::Upper => "upper",
-                    BaselineKind::Lower => "lower",
-                };
-                write!(f, "baseline({metric},{kind})")
-            }
-        }
     }
 }

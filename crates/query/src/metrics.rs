@@ -14,7 +14,7 @@ use model::{
     metric::{Function, MetricDef, Value},
 };
 use mqe::{
-    Loaded, Need, Outcome, Owner, Ranked, RankedRecord, Series,
+    Frame, Loaded, Need, Outcome, Owner, Ranked, RankedRecord, Series,
     need::{self, TopN},
 };
 use storage::{Attr, Entities, Order, SeriesQuery, TopQuery};
@@ -24,6 +24,7 @@ use crate::{
     app::{App, given},
     duration::{self, Range},
     error::Kind,
+    frame::framed,
     schema::common::{Duration, Entity, Order as WireOrder},
     statements::{self, Whose},
 };
@@ -54,9 +55,11 @@ async fn load(app: &App, need: &Need, entity: &Entity, range: &Range) -> Loaded 
     let name = &need.metric().name;
     let loaded = match (app.sources.catalogue.get(name), statements::cell_of(name)) {
         (Some(def), _) => match need {
-            Need::Series { before, .. } => load_series(app, def, entity, range, *before).await,
-            Need::TopN(top_n) => load_top(app, def, top_n, entity, range).await,
-            Need::Baseline { .. } => load_baseline(app, def, range),
+            Need::Series { before, frame, .. } => load_series(app, def, entity, range, *frame, *before).await,
+            Need::TopN { top_n, frame } => match framed(range, *frame, 0, app.zone()) {
+                Ok(framed) => load_top(app, def, top_n, entity, &framed.range).await,
+                Err(error) => Err(error),
+            },
         },
         (None, Some(cell)) => load_statements(app, cell, need, entity, range).await,
         (None, None) => return Loaded::UnknownMetric,
@@ -77,12 +80,13 @@ async fn load_statements(
     entity: &Entity,
     range: &Range,
 ) -> Result<Loaded, Error> {
-    let Need::TopN(top_n) = need else { return Ok(Loaded::RecordList(Vec::new())) };
+    let Need::TopN { top_n, frame } = need else { return Ok(Loaded::RecordList(Vec::new())) };
     if let Some(attribute) = top_n.attributes.first() {
         return Ok(Loaded::NoAttribute(attribute.column()));
     }
     let (n, whose) = (usize::try_from(top_n.n).unwrap_or(usize::MAX), Whose::of_entity(entity));
-    let found = statements::ranked(app, cell, whose, ranking(top_n), n, range).await?;
+    let range = framed(range, *frame, 0, app.zone())?.range;
+    let found = statements::ranked(app, cell, whose, ranking(top_n), n, &range).await?;
     #[expect(clippy::cast_precision_loss, reason = "milliseconds, of 32 bits")]
     let record = |statement: Statement| RankedRecord {
         id: statement.statement.to_string(),
@@ -107,17 +111,23 @@ pub(crate) fn order(order: WireOrder) -> Order {
     }
 }
 
-async fn load_series(app: &App, def: &MetricDef, entity: &Entity, range: &Range, before: u32) -> Result<Loaded, Error> {
+async fn load_series(
+    app: &App,
+    def: &MetricDef,
+    entity: &Entity,
+    range: &Range,
+    frame: Frame,
+    before: u32,
+) -> Result<Loaded, Error> {
     let labelled = match shape(def.function) {
         Shape::Regular => false,
         Shape::Labelled => true,
         Shape::HeatMap => return Ok(Loaded::Failed(format!("Metric: [{}] is a heat map.", def.name))),
     };
-    let before = usize::try_from(before).unwrap_or(usize::MAX);
-    let buckets = range.buckets(app.zone(), before)?;
-    let ids = buckets.iter().map(|bucket| bucket.start().0.to_string()).collect();
+    let framed = framed(range, frame, before, app.zone())?;
+    let ids = framed.named.iter().map(|bucket| bucket.start().0.to_string()).collect();
     let rows = match (entity_id(def.scope, entity), labelled) {
-        (Some(entity), _) => series(app, def, &entity, range, &buckets).await?,
+        (Some(entity), _) => series(app, def, &entity, &framed.range, &framed.buckets).await?,
         (None, true) => Vec::new(),
         (None, false) => return Ok(Loaded::InvalidEntity),
     };
@@ -146,7 +156,10 @@ pub(crate) async fn series(
             row[at] = Value::Int(number).number();
         }
     }
-    let row = |((key, label), values): ((&str, String), _)| Series { labels: vec![(key.to_owned(), label)], values };
+    let row = |((key, label), values): ((&str, String), Vec<Option<f64>>)| Series {
+        labels: vec![(key.to_owned(), label)],
+        values: values.into_iter().collect(),
+    };
     Ok(rows.into_iter().map(row).collect())
 }
 
@@ -296,17 +309,6 @@ fn shown(scope: Scope, entity: &str, with_service: bool) -> (String, Owner) {
     }
     let name = owner.service_instance_name.as_ref().or(owner.endpoint_name.as_ref()).cloned().unwrap_or_default();
     (if with_service { format!("{service_name} - {name}") } else { name }, owner)
-}
-
-/// Nobody predicts anything yet: no value in any bucket.
-fn load_baseline(app: &App, def: &MetricDef, range: &Range) -> Result<Loaded, Error> {
-    let buckets = range.buckets(app.zone(), 0)?;
-    let ids = buckets.iter().map(|bucket| app.zone().bucket_text(range.step, *bucket)).collect();
-    let rows = vec![Series { labels: Vec::new(), values: vec![None; buckets.len()] }];
-    match shape(def.function) {
-        Shape::Regular => Ok(Loaded::Series { labelled: false, ids, rows }),
-        Shape::Labelled | Shape::HeatMap => Ok(Loaded::Series { labelled: true, ids, rows: Vec::new() }),
-    }
 }
 
 /// How many values a metric has in a bucket.

@@ -87,7 +87,7 @@ pub(crate) async fn linear_by_label(
     let int_values = |row: &mqe::Series| IntValues {
         values: buckets
             .iter()
-            .zip(&row.values)
+            .zip(row.values.iter())
             .map(|(bucket, value)| kv(bucket_id(*bucket), value.map(whole)))
             .collect(),
     };

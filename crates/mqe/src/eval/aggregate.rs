@@ -2,40 +2,52 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use super::value::{Evaluated, Labelled, Point, ResultType, Value};
+use super::value::{Evaluated, Labels, Mark, ResultType, Row, Value};
 use crate::ast::{Aggregation, LabelAggregation};
+use crate::column::Column;
 
 /// `avg(e)` and its sisters.
-pub(super) fn aggregate(aggregation: Aggregation, mut value: Value) -> Evaluated {
+pub(super) fn aggregate(aggregation: Aggregation, value: Value) -> Evaluated {
     if aggregation == Aggregation::Latest && value.kind != ResultType::TimeSeriesValues {
         return Err("LATEST can only be used in time series result.".to_owned());
     }
-    for row in &mut value.rows {
-        let point = one_point(aggregation, std::mem::take(&mut row.values));
-        row.values.push(point);
-    }
-    value.kind = ResultType::SingleValue;
-    Ok(value)
+    Ok(match aggregation {
+        Aggregation::Sum => value.singles(|column| sums(column).column(|sum, _| Some(sum))),
+        Aggregation::Avg => value.singles(mean),
+        Aggregation::Count => value.singles(|column| sums(column).column(|_, n| Some(n))),
+        Aggregation::Latest => choose(value, |_, _| true),
+        // Of equal values the first is taken.
+        Aggregation::Max => choose(value, |new, kept| compare(new, kept).is_gt()),
+        Aggregation::Min => choose(value, |new, kept| compare(new, kept).is_lt()),
+    })
 }
 
-/// A chosen point keeps its id, a computed one has none.
-fn one_point(aggregation: Aggregation, points: Vec<Point>) -> Point {
-    let mut present = points.into_iter().filter(|point| point.value.is_some());
-    let number = |point: &Point| point.value.unwrap_or_default();
-    match aggregation {
-        Aggregation::Latest => present.next_back().unwrap_or_default(),
-        // Of equal values the first is taken.
-        Aggregation::Max => {
-            present.reduce(|a, b| if compare(number(&b), number(&a)).is_gt() { b } else { a }).unwrap_or_default()
+/// The mean of each entity's values, empty where there is none.
+pub(super) fn mean(column: &Column) -> Column {
+    sums(column).column(|sum, n| (n > 0.0).then_some(sum / n))
+}
+
+/// The value of each entity that is taken over the one kept before. The one of a single entity keeps its mark.
+fn choose(mut value: Value, taken: impl Fn(f64, f64) -> bool) -> Value {
+    for row in &mut value.rows {
+        let mut chosen = Column::empty(row.values.width(), 1);
+        let mut mark = None;
+        for (bucket, (numbers, present)) in row.values.buckets().enumerate() {
+            for (entity, (number, _)) in numbers.iter().zip(present).enumerate().filter(|(_, (_, present))| **present) {
+                if chosen.get(0, entity).is_none_or(|kept| taken(*number, kept)) {
+                    chosen.set(0, entity, Some(*number));
+                    mark = Some(bucket);
+                }
+            }
         }
-        Aggregation::Min => {
-            present.reduce(|a, b| if compare(number(&b), number(&a)).is_lt() { b } else { a }).unwrap_or_default()
-        }
-        Aggregation::Count => Point::of(Some(count(present.count()))),
-        Aggregation::Sum => Point::of(Some(sum(present.map(|point| number(&point))))),
-        Aggregation::Avg => Point::of(mean(&present.map(|point| number(&point)).collect::<Vec<_>>())),
+        let mark = mark.filter(|_| row.values.width() == 1).and_then(|bucket| row.marks.get(bucket));
+        row.marks = mark.cloned().into_iter().collect();
+        row.values = Rc::new(chosen);
     }
+    value.kind = ResultType::SingleValue;
+    value
 }
 
 /// The order of values: what is not a number is above everything, whatever its sign bit (0/0 sets it on some processors).
@@ -43,32 +55,53 @@ pub(super) fn compare(a: f64, b: f64) -> Ordering {
     if a.is_nan() || b.is_nan() { a.is_nan().cmp(&b.is_nan()) } else { a.total_cmp(&b) }
 }
 
-type Labels = Vec<(String, String)>;
-
-/// Mean of the values, `None` when there is none.
-pub(super) fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| sum(values.iter().copied()) / count(values.len()))
+/// Sums whose rounding errors are summed beside them (Kahan), as Java's streams do it: ten times 0.1 is 1, so that `==`
+/// answers what it answers there. One for each entity, side by side.
+struct Sums {
+    totals: Vec<f64>,
+    lost: Vec<f64>,
+    /// Without compensation: that of an infinity is not a number.
+    plain: Vec<f64>,
+    n: Vec<f64>,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a series has some hundred values")]
-fn count(n: usize) -> f64 {
-    n as f64
-}
-
-/// A sum whose rounding errors are summed beside it (Kahan), as Java's streams do it: ten times 0.1 is 1, so that `==`
-/// answers what it answers there.
-fn sum(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut total, mut lost, mut plain) = (0.0_f64, 0.0_f64, 0.0_f64);
-    for value in values {
-        plain += value;
-        let compensated = value - lost;
-        let next = total + compensated;
-        lost = (next - total) - compensated;
-        total = next;
+impl Sums {
+    fn new(width: usize) -> Self {
+        let zeros = vec![0.0; width];
+        Self { totals: zeros.clone(), lost: zeros.clone(), plain: zeros.clone(), n: zeros }
     }
-    let total = total - lost;
-    // The compensation of an infinity is not a number.
-    if total.is_nan() && plain.is_infinite() { plain } else { total }
+
+    fn add(&mut self, numbers: &[f64], present: &[bool]) {
+        let sums = self.totals.iter_mut().zip(&mut self.lost).zip(self.plain.iter_mut().zip(&mut self.n));
+        for (((total, lost), (plain, n)), (value, present)) in sums.zip(numbers.iter().zip(present)) {
+            let compensated = value - *lost;
+            let next = *total + compensated;
+            let next_lost = (next - *total) - compensated;
+            // Chosen without a branch, so that several entities are summed by one instruction.
+            *lost = if *present { next_lost } else { *lost };
+            *total = if *present { next } else { *total };
+            *plain = if *present { *plain + value } else { *plain };
+            *n += if *present { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// One bucket from the sum and the number of values of each entity.
+    fn column(&self, make: impl Fn(f64, f64) -> Option<f64>) -> Column {
+        let mut column = Column::empty(self.totals.len(), 1);
+        let sums = self.totals.iter().zip(&self.lost).zip(self.plain.iter().zip(&self.n));
+        for (entity, ((total, lost), (plain, n))) in sums.enumerate() {
+            let total = total - lost;
+            let sum = if total.is_nan() && plain.is_infinite() { *plain } else { total };
+            column.set(0, entity, make(sum, *n));
+        }
+        column
+    }
+}
+
+fn sums(column: &Column) -> Sums {
+    let mut sums = Sums::new(column.width());
+    column.buckets().for_each(|(numbers, present)| sums.add(numbers, present));
+    sums
 }
 
 /// `aggregate_labels(e, aggregation(names…))`: one row for each combination of the named labels, in the order in which the
@@ -77,7 +110,7 @@ pub(super) fn aggregate_labels(aggregation: LabelAggregation, names: &[String], 
     let Some(first) = value.rows.first() else { return value };
     let names: Vec<&String> = names.iter().filter(|name| first.labels.iter().any(|(key, _)| key == *name)).collect();
     value.labelled = !names.is_empty();
-    let mut groups: Vec<(Labels, Vec<Labelled>)> = Vec::new();
+    let mut groups: Vec<(Labels, Vec<Row>)> = Vec::new();
     let mut index_of: HashMap<Labels, usize> = HashMap::new();
     for row in value.rows {
         let labels: Labels = names.iter().map(|name| ((*name).clone(), label_value(&row, name).to_owned())).collect();
@@ -89,28 +122,42 @@ pub(super) fn aggregate_labels(aggregation: LabelAggregation, names: &[String], 
             rows.push(row);
         }
     }
-    value.rows = groups.into_iter().map(|(labels, rows)| one_row(aggregation, labels, &rows)).collect();
+    value.rows = groups.into_iter().filter_map(|(labels, rows)| one_row(aggregation, labels, rows)).collect();
     value
 }
 
 /// The value of a label, empty when the row lacks it.
-pub(super) fn label_value<'a>(row: &'a Labelled, name: &str) -> &'a str {
+pub(super) fn label_value<'a>(row: &'a Row, name: &str) -> &'a str {
     row.labels.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
 }
 
-/// One row from several, with the ids of the first.
-fn one_row(aggregation: LabelAggregation, labels: Labels, rows: &[Labelled]) -> Labelled {
-    let Some(first) = rows.first() else { return Labelled { labels, values: Vec::new() } };
-    let values = first.values.iter().enumerate().map(|(index, point)| {
-        let values: Vec<f64> =
-            rows.iter().filter_map(|row| row.values.get(index).and_then(|point| point.value)).collect();
-        let value = match aggregation {
-            LabelAggregation::Avg => mean(&values),
-            LabelAggregation::Sum => (!values.is_empty()).then(|| sum(values.iter().copied())),
-            LabelAggregation::Max => values.into_iter().max_by(|a, b| compare(*a, *b)),
-            LabelAggregation::Min => values.into_iter().min_by(|a, b| compare(*a, *b)),
+/// One row from several, as long as the first and with its marks but for the traces.
+fn one_row(aggregation: LabelAggregation, labels: Labels, rows: Vec<Row>) -> Option<Row> {
+    let first = rows.first()?;
+    let (width, n_buckets) = (first.values.width(), first.values.n_buckets());
+    let marks = first.marks.iter().map(|mark| Mark { trace_id: None, ..mark.clone() }).collect();
+    let mut all = Column::empty(width, 0);
+    for bucket in 0..n_buckets {
+        let mut column = Column::empty(width, rows.len());
+        for (at, row) in rows.iter().enumerate() {
+            (0..width).for_each(|entity| column.set(at, entity, row.values.get(bucket, entity)));
+        }
+        let chosen = |taken: fn(Ordering) -> bool| {
+            let mut chosen = Column::empty(width, 1);
+            for entity in 0..width {
+                let values = column.of_entity(entity).flatten();
+                let best = values.reduce(|kept, new| if taken(compare(new, kept)) { new } else { kept });
+                chosen.set(0, entity, best);
+            }
+            chosen
         };
-        Point { value, trace_id: None, ..point.clone() }
-    });
-    Labelled { labels, values: values.collect() }
+        let one = match aggregation {
+            LabelAggregation::Avg => mean(&column),
+            LabelAggregation::Sum => sums(&column).column(|sum, n| (n > 0.0).then_some(sum)),
+            LabelAggregation::Max => chosen(Ordering::is_ge),
+            LabelAggregation::Min => chosen(Ordering::is_lt),
+        };
+        all.append(&one);
+    }
+    Some(Row { labels, marks, values: Rc::new(all) })
 }

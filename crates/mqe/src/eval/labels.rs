@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::aggregate::{compare, label_value, mean};
-use super::value::{Evaluated, Labelled, ResultType, Value};
+use super::value::{Evaluated, ResultType, Row, Value};
 use crate::need::{Label, Order};
 
 /// A comparison, turned round for [`Order::Des`]. Equals stay in the order in which they were.
@@ -46,16 +46,13 @@ fn listed(text: &str) -> Vec<&str> {
 }
 
 /// `sort_values(e, n, order, …)`: the first `n` rows by their average, as series. A row without a value counts as 0. Without
-/// labels there is nothing to sort.
+/// labels there is nothing to sort. Looks at one entity: others may have another order.
 pub(super) fn sort_values(mut value: Value, n: u32, order: Order) -> Value {
     if !value.labelled {
         return value;
     }
-    let average = |row: &Labelled| {
-        let values: Vec<f64> = row.values.iter().filter_map(|point| point.value).collect();
-        mean(&values).unwrap_or_default()
-    };
-    let mut keyed: Vec<(f64, Labelled)> = value.rows.into_iter().map(|row| (average(&row), row)).collect();
+    let average = |row: &Row| mean(&row.values).get(0, 0).unwrap_or_default();
+    let mut keyed: Vec<(f64, Row)> = value.rows.into_iter().map(|row| (average(&row), row)).collect();
     keyed.sort_by(|(a, _), (b, _)| ordered(order, compare(*a, *b)));
     keyed.truncate(usize::try_from(n).unwrap_or(usize::MAX));
     value.rows = keyed.into_iter().map(|(_, row)| row).collect();

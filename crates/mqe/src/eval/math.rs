@@ -1,10 +1,15 @@
 //! Each value for itself, and each value with the one some buckets earlier.
 
-use super::value::{Point, Value};
+use std::rc::Rc;
+
+use super::value::Value;
 use crate::ast::{MathFunction, Trend};
 
 /// `abs(e)`, `ceil(e)`, `floor(e)`, `round(e, places)`.
-pub(super) fn math(function: MathFunction, value: Value) -> Value {
+pub(super) fn math(function: MathFunction, mut value: Value) -> Value {
+    if let MathFunction::Round(_) = function {
+        value.rows.iter_mut().for_each(|row| row.values_mut().keep(f64::is_finite));
+    }
     value.map(|number| match function {
         MathFunction::Abs => number.abs(),
         MathFunction::Ceil => number.ceil(),
@@ -14,7 +19,7 @@ pub(super) fn math(function: MathFunction, value: Value) -> Value {
 }
 
 /// Rounds the decimal digits as they are shown, a half away from 0: 1.005 to two places is 1.01, though its binary value is a
-/// little less. NaN and ∞ stay what they are.
+/// little less.
 fn round(number: f64, places: u32) -> f64 {
     let text = number.to_string();
     let Some((whole, fraction)) = text.split_once('.') else { return number };
@@ -49,11 +54,12 @@ pub(super) fn trend(trend: Trend, mut value: Value, range: u32, step_seconds: u3
         Trend::Rate => f64::from(range) * f64::from(step_seconds),
     };
     for row in &mut value.rows {
-        let earlier: Vec<Option<f64>> = row.values.iter().map(|point| point.value).collect();
-        let later = std::mem::take(&mut row.values).into_iter().skip(back);
-        let change = |now: Option<f64>, then: Option<f64>| Some((now? - then?) / seconds);
-        row.values =
-            later.zip(earlier).map(|(point, then)| Point { value: change(point.value, then), ..point }).collect();
+        let mut later = row.values.skip(back);
+        let mut earlier = (*row.values).clone();
+        earlier.resize(later.n_buckets());
+        later.zip(&earlier, |now, then| (now - then) / seconds);
+        row.values = Rc::new(later);
+        row.marks = row.marks.iter().skip(back).cloned().collect();
     }
     value
 }

@@ -12,9 +12,11 @@
 //! has the labels and ids of the left, or of the right where only that is labelled. Empty with anything is empty.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use super::value::{Evaluated, Labelled, Point, ResultType, Value};
+use super::value::{Evaluated, Labels, ResultType, Row, Value};
 use crate::ast::{Family, Operator};
+use crate::column::Column;
 
 /// `left operator right`.
 pub(super) fn pair(operator: Operator, left: Value, right: Value) -> Evaluated {
@@ -28,8 +30,8 @@ pub(super) fn pair(operator: Operator, left: Value, right: Value) -> Evaluated {
 
 fn meet(operator: Operator, left: Value, right: Value) -> Evaluated {
     use ResultType::{RecordList, SingleValue, SortedList, TimeSeriesValues};
-    let forward = |kept: f64, other: f64| apply(operator, kept, other);
-    let backward = |kept: f64, other: f64| apply(operator, other, kept);
+    let forward = |kept: &mut Column, other: &Column| apply(operator, kept, other, false);
+    let backward = |kept: &mut Column, other: &Column| apply(operator, kept, other, true);
     match (left.kind, right.kind) {
         (SingleValue, SingleValue) => match (left.labelled, right.labelled) {
             (false, false) => single_with_single(&left, &right, forward),
@@ -53,62 +55,80 @@ fn meet(operator: Operator, left: Value, right: Value) -> Evaluated {
     }
 }
 
-fn apply(operator: Operator, left: f64, right: f64) -> f64 {
+/// Each value with its counterpart; `backward`: the kept one is the right operand.
+///
+/// The operator is looked at once for a column, not once for a value, so that each loop is a plain one.
+fn apply(operator: Operator, kept: &mut Column, other: &Column, backward: bool) {
+    let mut zip = Zip { kept, other, backward };
+    let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
     #[expect(clippy::float_cmp, reason = "the language compares exactly")]
-    let truth = match operator {
-        Operator::Mul => return left * right,
-        Operator::Div => return left / right,
-        Operator::Mod => return left % right,
-        Operator::Add => return left + right,
-        Operator::Sub => return left - right,
-        Operator::Eq => left == right,
-        Operator::Neq => left != right,
-        Operator::Lte => left <= right,
-        Operator::Lt => left < right,
-        Operator::Gte => left >= right,
-        Operator::Gt => left > right,
-        Operator::And => left == 1.0 && right == 1.0,
-        Operator::Or => left == 1.0 || right == 1.0,
-    };
-    if truth { 1.0 } else { 0.0 }
+    match operator {
+        Operator::Mul => zip.each(|left, right| left * right),
+        Operator::Div => zip.each(|left, right| left / right),
+        Operator::Mod => zip.each(|left, right| left % right),
+        Operator::Add => zip.each(|left, right| left + right),
+        Operator::Sub => zip.each(|left, right| left - right),
+        Operator::Eq => zip.each(|left, right| truth(left == right)),
+        Operator::Neq => zip.each(|left, right| truth(left != right)),
+        Operator::Lte => zip.each(|left, right| truth(left <= right)),
+        Operator::Lt => zip.each(|left, right| truth(left < right)),
+        Operator::Gte => zip.each(|left, right| truth(left >= right)),
+        Operator::Gt => zip.each(|left, right| truth(left > right)),
+        Operator::And => zip.each(|left, right| truth(left == 1.0 && right == 1.0)),
+        Operator::Or => zip.each(|left, right| truth(left == 1.0 || right == 1.0)),
+    }
+}
+
+struct Zip<'a> {
+    kept: &'a mut Column,
+    other: &'a Column,
+    backward: bool,
+}
+
+impl Zip<'_> {
+    fn each(&mut self, make: impl Fn(f64, f64) -> f64) {
+        if self.backward {
+            self.kept.zip(self.other, |kept, other| make(other, kept));
+        } else {
+            self.kept.zip(self.other, make);
+        }
+    }
 }
 
 /// The one value of a single without labels.
-fn only(value: &Value, case: &str, side: &str) -> Result<Option<f64>, String> {
-    match value.rows.first().map(|row| row.values.as_slice()) {
-        Some([point]) => Ok(point.value),
+fn only<'a>(value: &'a Value, case: &str, side: &str) -> Result<&'a Column, String> {
+    match value.rows.first() {
+        Some(row) if row.values.n_buckets() == 1 => Ok(&row.values),
         _ => Err(format!("{case}, {side} result is empty or has more than one value.")),
     }
 }
 
-fn single_with_single(left: &Value, right: &Value, apply: impl Fn(f64, f64) -> f64) -> Evaluated {
-    let left = only(left, "Single to Single", "left")?;
-    let right = only(right, "Single to Single", "right")?;
-    Ok(Value::single(both(left, right, &apply)))
+fn single_with_single(left: &Value, right: &Value, apply: impl Fn(&mut Column, &Column)) -> Evaluated {
+    let mut kept = only(left, "Single to Single", "left")?.clone();
+    apply(&mut kept, only(right, "Single to Single", "right")?);
+    Ok(Value::single(kept))
 }
 
-fn many_with_one(mut many: Value, one: &Value, case: &str, apply: impl Fn(f64, f64) -> f64) -> Evaluated {
+fn many_with_one(mut many: Value, one: &Value, case: &str, apply: impl Fn(&mut Column, &Column)) -> Evaluated {
     let one = only(one, case, "single")?;
-    for point in many.rows.iter_mut().flat_map(|row| &mut row.values) {
-        point.value = both(point.value, one, &apply);
-    }
+    many.rows.iter_mut().for_each(|row| apply(row.values_mut(), one));
     Ok(many)
 }
 
-fn series_with_series(mut left: Value, right: &Value, apply: impl Fn(f64, f64) -> f64) -> Evaluated {
+fn series_with_series(mut left: Value, right: &Value, apply: impl Fn(&mut Column, &Column)) -> Evaluated {
     let (Some(kept), Some(other)) = (left.rows.first_mut(), right.rows.first()) else {
         return Err("Series No Labeled, left or right result is empty.".to_owned());
     };
-    same_length(kept, &other.values, "Series No Labeled")?;
-    each_with_each(kept, &other.values, &apply);
+    same_length(&kept.values, &other.values, "Series No Labeled")?;
+    apply(kept.values_mut(), &other.values);
     Ok(left)
 }
 
-fn many_with_series(mut many: Value, series: &Value, case: &str, apply: impl Fn(f64, f64) -> f64) -> Evaluated {
+fn many_with_series(mut many: Value, series: &Value, case: &str, apply: impl Fn(&mut Column, &Column)) -> Evaluated {
     let Some(other) = series.rows.first() else { return Err(format!("{case}, no labeled result is empty.")) };
     for kept in &mut many.rows {
-        same_length(kept, &other.values, case)?;
-        each_with_each(kept, &other.values, &apply);
+        same_length(&kept.values, &other.values, case)?;
+        apply(kept.values_mut(), &other.values);
     }
     Ok(many)
 }
@@ -117,57 +137,47 @@ fn many_with_series(mut many: Value, series: &Value, case: &str, apply: impl Fn(
 fn by_labels(
     mut left: Value,
     right: &Value,
-    sizes: impl Fn(&Labelled, &[Point]) -> Result<(), String>,
-    apply: impl Fn(f64, f64) -> f64,
+    sizes: impl Fn(&Column, &Column) -> Result<(), String>,
+    apply: impl Fn(&mut Column, &Column),
 ) -> Evaluated {
-    let others: HashMap<_, _> = right.rows.iter().map(|row| (label_set(row), row.values.as_slice())).collect();
+    let others: HashMap<_, _> = right.rows.iter().map(|row| (label_set(row), &row.values)).collect();
     for kept in &mut left.rows {
         match others.get(&label_set(kept)) {
             Some(other) => {
-                sizes(kept, other)?;
-                each_with_each(kept, other, &apply);
+                sizes(&kept.values, other)?;
+                apply(kept.values_mut(), other);
             }
-            None => kept.values.iter_mut().for_each(|point| point.value = None),
+            None => kept.values = Rc::new(Column::empty(kept.values.width(), kept.values.n_buckets())),
         }
     }
     Ok(left)
 }
 
-fn label_set(row: &Labelled) -> Vec<(String, String)> {
+fn label_set(row: &Row) -> Labels {
     let mut labels = row.labels.clone();
     labels.sort();
     labels.dedup();
     labels
 }
 
-fn single_sizes(left: &Labelled, right: &[Point]) -> Result<(), String> {
+fn single_sizes(left: &Column, right: &Column) -> Result<(), String> {
     let case = "Single Labeled to Single Labeled";
-    if left.values.len() != 1 {
+    if left.n_buckets() != 1 {
         return Err(format!("{case}, left labeled result is empty or has more than one value."));
     }
-    if right.len() != 1 {
+    if right.n_buckets() != 1 {
         return Err(format!("{case}, right labeled result has more than one value."));
     }
     Ok(())
 }
 
-fn series_sizes(left: &Labelled, right: &[Point]) -> Result<(), String> {
+fn series_sizes(left: &Column, right: &Column) -> Result<(), String> {
     same_length(left, right, "Series Labeled with Labeled")
 }
 
-fn same_length(left: &Labelled, right: &[Point], case: &str) -> Result<(), String> {
-    if left.values.len() == right.len() {
+fn same_length(left: &Column, right: &Column, case: &str) -> Result<(), String> {
+    if left.n_buckets() == right.n_buckets() {
         return Ok(());
     }
     Err(format!("{case}, left and right series value size not equal."))
-}
-
-fn each_with_each(kept: &mut Labelled, other: &[Point], apply: &impl Fn(f64, f64) -> f64) {
-    for (kept, other) in kept.values.iter_mut().zip(other) {
-        kept.value = both(kept.value, other.value, apply);
-    }
-}
-
-fn both(kept: Option<f64>, other: Option<f64>, apply: &impl Fn(f64, f64) -> f64) -> Option<f64> {
-    Some(apply(kept?, other?))
 }

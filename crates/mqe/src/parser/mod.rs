@@ -2,10 +2,11 @@
 
 mod call;
 
-use crate::ast::{Aggregation, Expr, MathFunction, Operator, Trend};
-use crate::lexer::{Kind, ParseError, Token, lex};
-use crate::need::Need;
-use crate::{MAX_DEPTH, MAX_LENGTH, MAX_NEEDS, MAX_TERMS};
+use crate::ast::{Aggregation, Expr, Number, Op, Operator, Trend};
+use crate::error::{ParseError, Place};
+use crate::lexer::{Kind, Token, lex};
+use crate::program::Program;
+use crate::{MAX_DEPTH, MAX_LENGTH, MAX_NEEDS, MAX_STEPS, MAX_TERMS};
 
 /// Parses the longest expression at the beginning of a text.
 ///
@@ -26,7 +27,8 @@ pub fn parse_whole(text: &str) -> Result<Expr, ParseError> {
     Parser::new(text)?.all(true)
 }
 
-/// Words that are no metric and no label, beside those of the enums in [`crate::ast`].
+/// Words that are no metric and no label, beside those of the enums in [`crate::ast`]. The names of our own functions are
+/// not among them: they mean something in front of a parenthesis only, where no metric can stand.
 const RESERVED: [&str; 22] = [
     "abs",
     "ceil",
@@ -76,7 +78,7 @@ impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self, ParseError> {
         if text.len() > MAX_LENGTH {
             let message = format!("an expression has at most {MAX_LENGTH} bytes, this has {}", text.len());
-            return Err(ParseError { line: 1, column: 0, message });
+            return Err(ParseError::at(text, Place::default(), message));
         }
         Ok(Self { text, tokens: lex(text)?, next: 0, n_terms: 0 })
     }
@@ -86,9 +88,13 @@ impl<'a> Parser<'a> {
         if whole && self.peek().is_some() {
             return Err(self.unexpected("the end"));
         }
-        let n_needs = expr.needs().len();
+        let wrong = |message| Err(ParseError::at(self.text, expr.place, message));
+        let Some(program) = Program::limited(&expr, MAX_STEPS) else {
+            return wrong(format!("an expression has at most {MAX_STEPS} steps"));
+        };
+        let n_needs = program.needs().len();
         if n_needs > MAX_NEEDS {
-            return Err(self.error(format!("an expression reads at most {MAX_NEEDS} metrics, this reads {n_needs}")));
+            return wrong(format!("an expression reads at most {MAX_NEEDS} metrics, this reads {n_needs}"));
         }
         Ok(expr)
     }
@@ -96,7 +102,7 @@ impl<'a> Parser<'a> {
     /// An expression of operators that bind tighter than `above`.
     fn expression(&mut self, above: u8, depth: usize) -> Result<Tree, ParseError> {
         if depth >= MAX_DEPTH {
-            return Err(self.error(format!("nested deeper than {MAX_DEPTH}")));
+            return Err(self.too_deep());
         }
         let (mut left, mut height) = self.operand(depth)?;
         while let Some(operator) = self.operator() {
@@ -113,7 +119,8 @@ impl<'a> Parser<'a> {
             }
             let (right, right_height) = self.expression(operator.precedence(), depth + 1)?;
             height = self.grown(height.max(right_height))?;
-            left = Expr::Binary { operator, left: Box::new(left), right: Box::new(right) };
+            let place = Place { start: left.place.start, end: right.place.end };
+            left = Expr { op: Op::Binary(operator), args: vec![left, right], place };
         }
         Ok((left, height))
     }
@@ -122,7 +129,7 @@ impl<'a> Parser<'a> {
     fn grown(&mut self, height: usize) -> Result<usize, ParseError> {
         self.n_terms += 1;
         if height >= MAX_DEPTH {
-            return Err(self.error(format!("nested deeper than {MAX_DEPTH}")));
+            return Err(self.too_deep());
         }
         if self.n_terms > MAX_TERMS {
             return Err(self.error(format!("more than {MAX_TERMS} operands and operators")));
@@ -136,64 +143,53 @@ impl<'a> Parser<'a> {
     }
 
     fn operand(&mut self, depth: usize) -> Result<Tree, ParseError> {
-        let Some(kind) = self.peek() else { return Err(self.unexpected("a metric, a number or a function")) };
-        match kind {
-            Kind::Integer(number) | Kind::Decimal(number) => {
-                let value: f64 = number.parse().unwrap_or(f64::INFINITY);
-                if value.is_infinite() {
-                    return Err(self.error(format!("the number {number} is too large")));
-                }
-                self.next += 1;
-                Ok((Expr::Number(value), self.grown(0)?))
+        let start = self.place().start;
+        match self.peek() {
+            Some(Kind::Integer(_) | Kind::Decimal(_)) => {
+                let number = self.number()?;
+                self.tree(start, Op::Number(number), Vec::new(), 0)
             }
-            Kind::Sign("(") => {
+            Some(Kind::Sign("(")) => {
                 self.next += 1;
-                let inside = self.expression(0, depth + 1)?;
+                let (mut inside, height) = self.expression(0, depth + 1)?;
                 self.sign(")")?;
-                Ok(inside)
+                inside.place = self.since(start);
+                Ok((inside, height))
             }
-            Kind::Sign("-") => {
+            Some(Kind::Sign("-")) => {
                 if depth >= MAX_DEPTH {
-                    return Err(self.error(format!("nested deeper than {MAX_DEPTH}")));
+                    return Err(self.too_deep());
                 }
                 self.next += 1;
                 let (of, height) = self.operand(depth + 1)?;
-                Ok((Expr::Negate(Box::new(of)), self.grown(height)?))
+                self.tree(start, Op::Negate, vec![of], height)
             }
-            Kind::Word(word) => self.word(word, depth),
+            Some(Kind::Word(word)) if is_reserved(word) || (self.calls() && call::is_ours(word)) => {
+                self.function(word, depth)
+            }
+            Some(Kind::Word(_)) => {
+                let metric = self.metric()?;
+                self.tree(start, Op::Metric(metric), Vec::new(), 0)
+            }
             _ => Err(self.unexpected("a metric, a number or a function")),
         }
     }
 
-    /// A metric, or a function by its name.
-    fn word(&mut self, word: &'a str, depth: usize) -> Result<Tree, ParseError> {
-        if !is_reserved(word) {
-            let metric = self.metric()?;
-            return Ok((Expr::Read(Need::Series { metric, before: 0 }), self.grown(0)?));
-        }
-        if let Some(aggregation) = Aggregation::of_word(word) {
-            let (of, height) = self.only_argument(depth)?;
-            return Ok((Expr::Aggregate { aggregation, of: Box::new(of) }, height));
-        }
-        if let Some(trend) = Trend::of_word(word) {
-            self.open()?;
-            let of = self.metric()?;
-            self.sign(",")?;
-            let range = self.integer()?;
-            self.sign(")")?;
-            return Ok((Expr::Trend { trend, of, range }, self.grown(0)?));
-        }
-        let math = match word {
-            "abs" => Some(MathFunction::Abs),
-            "ceil" => Some(MathFunction::Ceil),
-            "floor" => Some(MathFunction::Floor),
-            _ => None,
-        };
-        if let Some(function) = math {
-            let (of, height) = self.only_argument(depth)?;
-            return Ok((Expr::Math { function, of: Box::new(of) }, height));
-        }
-        self.function(word, depth)
+    /// A tree that was read from `start` on.
+    fn tree(&mut self, start: usize, op: Op, args: Vec<Expr>, height: usize) -> Result<Tree, ParseError> {
+        let height = self.grown(height)?;
+        Ok((Expr { op, args, place: self.since(start) }, height))
+    }
+
+    /// From `start` up to the end of the token before the next.
+    fn since(&self, start: usize) -> Place {
+        let last = self.next.checked_sub(1).and_then(|last| self.tokens.get(last));
+        Place { start, end: last.map_or(start, |token| token.place.end) }
+    }
+
+    /// Whether a parenthesis follows the next token.
+    fn calls(&self) -> bool {
+        matches!(self.tokens.get(self.next + 1), Some(Token { kind: Kind::Sign("("), .. }))
     }
 
     /// A word that means something here.
@@ -217,16 +213,21 @@ impl<'a> Parser<'a> {
         Ok(number)
     }
 
+    fn number(&mut self) -> Result<Number, ParseError> {
+        let Some(Kind::Integer(digits) | Kind::Decimal(digits)) = self.peek() else {
+            return Err(self.unexpected("a number"));
+        };
+        let Some(number) = digits.parse().ok().and_then(Number::new) else {
+            return Err(self.error(format!("the number {digits} is too large")));
+        };
+        self.next += 1;
+        Ok(number)
+    }
+
     fn quoted(&mut self) -> Result<String, ParseError> {
         let Some(Kind::Text(text)) = self.peek() else { return Err(self.unexpected("a text in quotes")) };
         self.next += 1;
         Ok(text.to_owned())
-    }
-
-    /// The parenthesis behind the name of a function, which is the next token.
-    fn open(&mut self) -> Result<(), ParseError> {
-        self.next += 1;
-        self.sign("(")
     }
 
     fn sign(&mut self, sign: &str) -> Result<(), ParseError> {
@@ -245,6 +246,16 @@ impl<'a> Parser<'a> {
         self.tokens.get(self.next).map(|token| token.kind)
     }
 
+    /// Where the next token stands, or the end of the text.
+    fn place(&self) -> Place {
+        let end = self.text.len();
+        self.tokens.get(self.next).map_or(Place { start: end, end }, |token| token.place)
+    }
+
+    fn too_deep(&self) -> ParseError {
+        self.error(format!("nested deeper than {MAX_DEPTH}"))
+    }
+
     fn unexpected(&self, expected: &str) -> ParseError {
         let found = match self.peek() {
             None => "the end".to_owned(),
@@ -252,12 +263,12 @@ impl<'a> Parser<'a> {
             Some(Kind::Text(text)) => format!("the text '{text}'"),
             Some(Kind::Sign(sign)) => format!("'{sign}'"),
         };
-        self.error(format!("expected {expected}, found {found}"))
+        let error = self.error(format!("expected {expected}, found {found}"));
+        ParseError { expected: Some(expected.to_owned()), ..error }
     }
 
     /// An error at the next token.
     fn error(&self, message: String) -> ParseError {
-        let at = self.tokens.get(self.next).map_or(self.text.len(), |token| token.at);
-        ParseError::at(self.text, at, message)
+        ParseError::at(self.text, self.place(), message)
     }
 }

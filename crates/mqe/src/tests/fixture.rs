@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use expect_test::Expect;
 
-use crate::{Loaded, Need, Outcome, Owner, Ranked, RankedRecord, Series, evaluate, format_value, parse};
+use crate::{Loaded, Need, Outcome, Owner, Place, Ranked, RankedRecord, Series, evaluate, format_value, parse};
 
 /// Evaluates expressions in [`world`] and compares what comes out: a line for each, or a block where there are several label
 /// sets.
@@ -65,7 +65,8 @@ pub(super) fn series(labelled: bool, before: u32, rows: &[Row<'_>]) -> Loaded {
     let before = usize::try_from(before).unwrap().min(n);
     let ids = (0..n).map(|index| if index < before { format!("b{index}") } else { format!("t{}", index - before) });
     let owned = |labels: &[(&str, &str)]| labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let rows = rows.iter().map(|(labels, values)| Series { labels: owned(labels), values: values.to_vec() });
+    let rows =
+        rows.iter().map(|(labels, values)| Series { labels: owned(labels), values: values.iter().copied().collect() });
     Loaded::Series { labelled, ids: ids.collect(), rows: rows.collect() }
 }
 
@@ -86,7 +87,7 @@ fn ranked(list: &[(&str, f64)]) -> Loaded {
 /// What each metric name means in these tests.
 pub(super) fn world(need: &Need) -> Loaded {
     let before = if let Need::Series { before, .. } = need { *before } else { 0 };
-    let top_n = matches!(need, Need::TopN(_));
+    let top_n = matches!(need, Need::TopN { .. });
     match need.metric().name.as_str() {
         "rank" => ranked(&[("a", 30.0), ("b", 20.0), ("c", 10.0)]),
         "rank2" => ranked(&[("d", 25.0), ("e", 20.0)]),
@@ -125,4 +126,9 @@ pub(super) fn world(need: &Need) -> Loaded {
         name if name.starts_with("m") => plain(before, &[Some(1.0), Some(2.0), None, Some(4.0)]),
         _ => Loaded::UnknownMetric,
     }
+}
+
+/// What stands in a place of a text.
+pub(super) fn within(text: &str, place: Place) -> &str {
+    text.get(place.start..place.end).unwrap()
 }

@@ -202,11 +202,11 @@ fn mathematics_is_done_on_each_value() {
 }
 
 #[test]
-fn rounding_leaves_infinity_and_not_a_number_alone() {
+fn what_is_no_number_cannot_be_rounded_and_is_empty() {
     check(
         &["round(n/0,2)"],
         expect![[r#"
-        round(n/0,2)  =>  TIME_SERIES_VALUES {} t0=∞ t1=NaN t2=∞ t3=-∞
+        round(n/0,2)  =>  TIME_SERIES_VALUES {} t0=null t1=null t2=null t3=null
     "#]],
     );
 }
@@ -303,12 +303,41 @@ fn presence_is_any_value_of_any_operand() {
 }
 
 #[test]
-fn a_baseline_is_what_was_predicted() {
+fn a_baseline_is_what_the_days_before_make_us_expect() {
+    // The same five buckets every day: around the first are 1 and 2 and nothing, around the last 2 and 4.
     check(
-        &["baseline(none,upper)", "m > baseline(m,upper)"],
+        &[
+            "baseline(none,upper)",
+            "baseline(m,value)",
+            "m > baseline(m,upper)",
+            "baseline(p{p='99'},lower)",
+            "baseline(unknown,value)",
+            "baseline(slow,value)",
+        ],
         expect![[r#"
-        baseline(none,upper)  =>  TIME_SERIES_VALUES {} t0=null t1=null t2=null t3=null
-        m > baseline(m,upper)  =>  TIME_SERIES_VALUES {} t0=0 t1=0 t2=null t3=0
-    "#]],
+            baseline(none,upper)  =>  TIME_SERIES_VALUES {} t0=null t1=null t2=null t3=null
+            baseline(m,value)  =>  TIME_SERIES_VALUES {} t0=1.5 t1=2.333 t2=2.333 t3=3
+            m > baseline(m,upper)  =>  TIME_SERIES_VALUES {} t0=0 t1=0 t2=null t3=0
+            baseline(p{p='99'},lower)  =>  TIME_SERIES_VALUES {p=99} t0=50 t1=20 t2=20 t3=80
+            baseline(unknown,value)  =>  UNKNOWN error: Metric: [unknown] does not exist.
+            baseline(slow,value)  =>  UNKNOWN error: Metric: [slow] is topN record, need top_n function for query.
+        "#]],
     );
+}
+
+#[test]
+fn a_baseline_wants_three_days() {
+    let days = |n: u32| {
+        move |need: &crate::Need| {
+            let day = need.frame().back_minutes / 1440;
+            let value = (day <= n).then(|| f64::from(day) * 10.0);
+            super::fixture::series(false, 0, &[(&[], &[value])])
+        }
+    };
+    let value = |text: &str, n| super::fixture::outcome(text, days(n)).results[0].values[0].value;
+    assert_eq!(value("baseline(x,value)", 2), None);
+    assert_eq!(value("baseline(x,value)", 3), Some(20.0));
+    let deviation = (200.0_f64 / 3.0).sqrt();
+    assert_eq!(value("baseline(x,upper)", 3), Some(20.0 + 3.0 * deviation));
+    assert_eq!(value("baseline(x,lower)", 3), Some(20.0 - 3.0 * deviation));
 }

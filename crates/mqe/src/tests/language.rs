@@ -2,8 +2,8 @@
 
 use expect_test::{Expect, expect};
 
-use crate::ast::Expr;
-use crate::{Loaded, MAX_DEPTH, MAX_LENGTH, MAX_NEEDS, MAX_TERMS, evaluate, parse, parse_whole};
+use crate::ast::{Expr, Op};
+use crate::{Loaded, MAX_DEPTH, MAX_LENGTH, MAX_NEEDS, MAX_STEPS, MAX_TERMS, Need, evaluate, parse, parse_whole};
 
 /// The expression with all its parentheses, or the error.
 fn read(text: &str) -> String {
@@ -14,10 +14,10 @@ fn read(text: &str) -> String {
 }
 
 fn shape(expr: &Expr) -> String {
-    match expr {
-        Expr::Binary { operator, left, right } => format!("({} {operator} {})", shape(left), shape(right)),
-        Expr::Negate(of) => format!("(-{})", shape(of)),
-        other => other.to_string(),
+    match (&expr.op, expr.args.as_slice()) {
+        (Op::Binary(operator), [left, right]) => format!("({} {operator} {})", shape(left), shape(right)),
+        (Op::Negate, [of]) => format!("(-{})", shape(of)),
+        _ => expr.to_string(),
     }
 }
 
@@ -384,6 +384,14 @@ fn limits_are_kept_and_said() {
         "an expression reads at most 100 metrics, this reads 101"
     );
 
+    // With another span each time nothing is computed twice, but each level needs its operand at two times.
+    let nested = |n: usize| {
+        let spans = (1..=n).map(|n| format!(",{}h)", 1 << n));
+        format!("{}a{}", "change_pct(".repeat(n), spans.collect::<String>())
+    };
+    parse(&nested(6)).unwrap();
+    assert_eq!(parse(&nested(12)).unwrap_err().message, format!("an expression has at most {MAX_STEPS} steps"));
+
     parse(&" ".repeat(MAX_LENGTH)).unwrap_err();
     let message = parse(&format!("a{}", " ".repeat(MAX_LENGTH))).unwrap_err().message;
     assert_eq!(message, "an expression has at most 16384 bytes, this has 16385");
@@ -408,22 +416,37 @@ fn the_deepest_expression_needs_little_stack() {
 
 #[test]
 fn each_thing_to_read_is_named_once_in_the_order_of_the_text() {
+    let need = |need: &Need| {
+        let (what, before) = match need {
+            Need::Series { metric, before, .. } => (metric.to_string(), *before),
+            Need::TopN { top_n, .. } => (top_n.to_string(), 0),
+        };
+        let frame = need.frame();
+        let window = frame.window.map_or("duration".to_owned(), |window| window.to_string());
+        format!("{what} {window} before={before} back={}", frame.back_minutes)
+    };
     let needs = |text: &str| -> Vec<String> {
         let needs = parse(text).unwrap().needs();
-        needs.iter().map(|need| format!("{need:?}")).collect()
+        needs.iter().map(need).collect()
     };
-    let text = "m > avg(m) + increase(m,2) + rate(m,2) + m{p='1'} + baseline(m,upper) + n";
+    let text =
+        "m > avg(m) + increase(m,2) + rate(m,2) + m{p='1'} + offset(m+over(n,3h),1h) + over(offset(m,1d)+avg(m),5m)";
     expect![[r#"
-        Series { metric: Metric { name: "m", labels: [] }, before: 0 }
-        Series { metric: Metric { name: "m", labels: [] }, before: 2 }
-        Series { metric: Metric { name: "m", labels: [Label { name: "p", value: "1" }] }, before: 0 }
-        Baseline { metric: Metric { name: "m", labels: [] }, kind: Upper }
-        Series { metric: Metric { name: "n", labels: [] }, before: 0 }"#]]
+        m duration before=0 back=0
+        m duration before=2 back=0
+        m{p='1'} duration before=0 back=0
+        m duration before=0 back=60
+        n 3h before=0 back=60
+        m 5m before=0 back=1440
+        m 5m before=0 back=0"#]]
     .assert_eq(&needs(text).join("\n"));
     let text = "top_n_of(top_n(m,1,asc),top_n(m,1,asc),top_n(m,2,des,attr0='x',attr1!='y'),1,asc)";
     expect![[r#"
-        TopN(TopN { metric: Metric { name: "m", labels: [] }, n: 1, order: Asc, attributes: [] })
-        TopN(TopN { metric: Metric { name: "m", labels: [] }, n: 2, order: Des, attributes: [Attribute { index: 0, equals: true, value: "x" }, Attribute { index: 1, equals: false, value: "y" }] })"#]].assert_eq(&needs(text).join("\n"));
+        top_n(m,1,asc) duration before=0 back=0
+        top_n(m,2,des,attr0='x',attr1!='y') duration before=0 back=0"#]]
+    .assert_eq(&needs(text).join("\n"));
+    // A baseline is read from the seven days before.
+    assert_eq!(needs("baseline(m,upper) - baseline(m,lower)").len(), 7);
     assert!(needs("1+2").is_empty());
 }
 

@@ -6,12 +6,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::fixture::{outcome, world};
-use crate::ast::{Aggregation, Expr, LabelAggregation, MathFunction, Operator, Trend};
-use crate::need::{Attribute, BaselineKind, Label, Metric, Need, Order, TopN};
+use crate::ast::{Aggregation, Expr, LabelAggregation, MathFunction, Number, Op, Operator, Trend};
+use crate::frame::Span;
+use crate::need::{Attribute, BaselineKind, Label, Metric, Order, TopN};
 use crate::{Loaded, ResultType, evaluate, format_value, parse, parse_whole};
 
 /// Pieces that expressions are made of, and some that they are not.
-const PIECES: [&str; 60] = [
+const PIECES: [&str; 74] = [
     "m",
     "n",
     "p",
@@ -62,6 +63,20 @@ const PIECES: [&str; 60] = [
     "sort_values(",
     "sort_label_values(",
     "baseline(",
+    "not(",
+    "absent(",
+    "for_each_label(",
+    "offset(",
+    "change_pct(",
+    "over(",
+    "quantile(",
+    "stddev(",
+    "zscore(",
+    "burn_rate(",
+    "ewma(",
+    "1d",
+    "90m",
+    "0.5",
     "upper",
     "des",
     "asc",
@@ -119,48 +134,79 @@ fn top_n() -> impl Strategy<Value = TopN> {
     })
 }
 
+fn number() -> impl Strategy<Value = Number> {
+    prop_oneof![(0..100_u32).prop_map(f64::from), any::<f64>().prop_map(f64::abs)]
+        .prop_filter_map("finite", Number::new)
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    let minutes = prop_oneof![1..200_u32, (1..40_u32).prop_map(|days| days * 1440)];
+    minutes.prop_filter_map("short", Span::minutes)
+}
+
+fn window() -> impl Strategy<Value = Span> {
+    prop_oneof![1..=120_u32, (3..=32 * 24_u32).prop_map(|hours| hours * 60)].prop_filter_map("short", Span::minutes)
+}
+
 fn leaf() -> impl Strategy<Value = Expr> {
-    let number = prop_oneof![
-        (0..100_u32).prop_map(f64::from),
-        any::<f64>().prop_map(f64::abs).prop_filter("finite", |number| number.is_finite()),
-    ];
     let trend = (select(Trend::ALL), metric(), whole());
     let kind = select(&[BaselineKind::Value, BaselineKind::Upper, BaselineKind::Lower][..]);
+    let lists = vec(top_n().prop_map(|top_n| Expr::new(Op::TopN(top_n), Vec::new())), 1..3);
     prop_oneof![
-        3 => number.prop_map(Expr::Number),
-        6 => metric().prop_map(|metric| Expr::Read(Need::Series { metric, before: 0 })),
-        1 => top_n().prop_map(|top_n| Expr::Read(Need::TopN(top_n))),
-        1 => (metric(), kind).prop_map(|(metric, kind)| Expr::Read(Need::Baseline { metric, kind })),
-        1 => trend.prop_map(|(trend, of, range)| Expr::Trend { trend, of, range }),
-        1 => (vec(top_n(), 1..3), whole(), order()).prop_map(|(lists, n, order)| Expr::TopNOf { lists, n, order }),
+        3 => number().prop_map(|number| Expr::new(Op::Number(number), Vec::new())),
+        6 => metric().prop_map(|metric| Expr::new(Op::Metric(metric), Vec::new())),
+        1 => top_n().prop_map(|top_n| Expr::new(Op::TopN(top_n), Vec::new())),
+        1 => (metric(), kind).prop_map(|(metric, kind)| Expr::new(Op::Baseline { metric, kind }, Vec::new())),
+        1 => trend.prop_map(|(trend, of, range)| Expr::new(Op::Trend { trend, of, range }, Vec::new())),
+        1 => (lists, whole(), order()).prop_map(|(lists, n, order)| Expr::new(Op::TopNOf { n, order }, lists)),
     ]
 }
 
-fn tree() -> impl Strategy<Value = Expr> {
+/// What takes one operand.
+fn of_one() -> impl Strategy<Value = Op> {
+    let math = prop_oneof![
+        select(&[MathFunction::Abs, MathFunction::Ceil, MathFunction::Floor][..]),
+        whole().prop_map(MathFunction::Round),
+    ];
+    let labels = || vec(label().prop_map(|label| label.name), 1..3);
+    let part = (0..=100_u32).prop_filter_map("a part", |n| Number::new(f64::from(n) / 100.0));
+    let weight = (1..=100_u32).prop_filter_map("a weight", |n| Number::new(f64::from(n) / 100.0));
+    let standard = prop_oneof![
+        Just(Op::Negate),
+        select(Aggregation::ALL).prop_map(Op::Aggregate),
+        math.prop_map(Op::Math),
+        (label(), label()).prop_map(|(target, replacement)| Op::Relabels { target, replacement }),
+        (select(LabelAggregation::ALL), option::of(labels()))
+            .prop_map(|(aggregation, labels)| Op::AggregateLabels { aggregation, labels: labels.unwrap_or_default() }),
+        (whole(), order(), select(Aggregation::ALL)).prop_map(|(n, order, aggregation)| Op::SortValues {
+            n,
+            order,
+            aggregation
+        }),
+        (order(), labels()).prop_map(|(order, labels)| Op::SortLabelValues { order, labels }),
+    ];
+    let ours = prop_oneof![
+        select(vec![Op::Not, Op::Absent, Op::ForEachLabel, Op::StdDev, Op::ZScore]),
+        span().prop_map(Op::Offset),
+        span().prop_map(Op::ChangePct),
+        window().prop_map(Op::Over),
+        part.prop_map(Op::Quantile),
+        weight.prop_map(Op::Ewma),
+    ];
+    prop_oneof![2 => standard, 1 => ours]
+}
+
+pub(super) fn tree() -> impl Strategy<Value = Expr> {
     leaf().prop_recursive(6, 40, 3, |inner| {
-        let one = inner.clone().prop_map(Box::new);
-        let math = prop_oneof![
-            select(&[MathFunction::Abs, MathFunction::Ceil, MathFunction::Floor][..]),
-            whole().prop_map(MathFunction::Round),
-        ];
-        let labels = || vec(label().prop_map(|label| label.name), 1..3);
+        let burn = (1..1_000_u32, window()).prop_filter_map("percent", |(tenths, window)| {
+            Some(Op::BurnRate { objective: Number::new(f64::from(tenths) / 10.0)?, window })
+        });
+        let two = prop_oneof![8 => select(&Operator::ALL[..]).prop_map(Op::Binary), 1 => burn];
+        let some = select(vec![Op::ViewAsSeq, Op::IsPresent]);
         prop_oneof![
-            4 => (select(&Operator::ALL[..]), one.clone(), one.clone())
-                .prop_map(|(operator, left, right)| Expr::Binary { operator, left, right }),
-            1 => one.clone().prop_map(Expr::Negate),
-            1 => (select(Aggregation::ALL), one.clone())
-                .prop_map(|(aggregation, of)| Expr::Aggregate { aggregation, of }),
-            1 => (math, one.clone()).prop_map(|(function, of)| Expr::Math { function, of }),
-            1 => vec(inner.clone(), 1..4).prop_map(Expr::ViewAsSeq),
-            1 => vec(inner, 1..4).prop_map(Expr::IsPresent),
-            1 => (one.clone(), label(), label())
-                .prop_map(|(of, target, replacement)| Expr::Relabels { of, target, replacement }),
-            1 => (one.clone(), select(LabelAggregation::ALL), option::of(labels())).prop_map(
-                |(of, aggregation, labels)| Expr::AggregateLabels { of, aggregation, labels: labels.unwrap_or_default() }
-            ),
-            1 => (one.clone(), whole(), order(), select(Aggregation::ALL))
-                .prop_map(|(of, n, order, aggregation)| Expr::SortValues { of, n, order, aggregation }),
-            1 => (one, order(), labels()).prop_map(|(of, order, labels)| Expr::SortLabelValues { of, order, labels }),
+            4 => (two, vec(inner.clone(), 2)).prop_map(|(op, args)| Expr::new(op, args)),
+            6 => (of_one(), vec(inner.clone(), 1)).prop_map(|(op, args)| Expr::new(op, args)),
+            1 => (some, vec(inner, 1..4)).prop_map(|(op, args)| Expr::new(op, args)),
         ]
     })
 }

@@ -11,8 +11,8 @@ fn recorded(need: &Need) -> Loaded {
     let whole = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
     let plain = |values: &[f64]| series(false, before, &[(&[], &whole(values))]);
     match need.metric().name.as_str() {
-        "service_cpm" if matches!(need, Need::TopN(_)) => Loaded::SortedList(Vec::new()),
-        "service_resp_time" if matches!(need, Need::TopN(_)) => Loaded::SortedList(Vec::new()),
+        "service_cpm" if matches!(need, Need::TopN { .. }) => Loaded::SortedList(Vec::new()),
+        "service_resp_time" if matches!(need, Need::TopN { .. }) => Loaded::SortedList(Vec::new()),
         "service_cpm" if before == 1 => plain(&[1.0, 5.0, 4.0]),
         "service_cpm" => plain(&[5.0, 4.0]),
         "service_resp_time" => plain(&[587.0, 196.0]),
