@@ -1,5 +1,8 @@
 //! Laws of derivation, which the machine tries to break: nothing panics, every element ends in one way, order means nothing.
 
+mod cost;
+mod nodes;
+
 use bytes::Bytes;
 use model::ByteString;
 use model::ledger::{Reason, Stage};
@@ -41,7 +44,12 @@ fn tag() -> impl Strategy<Value = Tag> {
         "mq.topic",
         "mq.queue",
         "gen_ai.response.model",
+        "mq.broker",
+        "cache.cmd",
+        "gen_ai.provider.name",
         "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
+        "gen_ai.server.time_to_first_token",
     ]);
     let value = prop_oneof![
         name(),
@@ -66,8 +74,13 @@ fn reference() -> impl Strategy<Value = SpanRef> {
     })
 }
 
+/// Components of servers, clients, databases, brokers and proxies, and any number.
+fn component() -> impl Strategy<Value = i32> {
+    prop_oneof![3 => prop::sample::select(vec![0, 1, 2, 14, 30, 33, 40, 41, 6_000, 9_000]), 1 => any::<i32>()]
+}
+
 fn span() -> impl Strategy<Value = Span> {
-    let which = (0..4i32, 0..4i32, 0..9i32, any::<i32>(), any::<bool>(), prop::bool::weighted(0.1));
+    let which = (0..4i32, 0..4i32, 0..9i32, component(), any::<bool>(), prop::bool::weighted(0.1));
     let parts = (prop::collection::vec(reference(), 0..3), prop::collection::vec(tag(), 0..6));
     (which, parts, time(), time(), name(), name()).prop_map(
         |((id, kind, layer, component, is_error, skip_analysis), (refs, tags), start, end, operation, peer)| Span {
