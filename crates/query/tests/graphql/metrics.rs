@@ -344,3 +344,74 @@ async fn more_reads_than_the_store_works_on_at_once_are_answered() {
     assert_eq!(data.as_object().unwrap().len(), 1_400);
     assert!(data.as_object().unwrap().values().all(|result| result["type"] == "TIME_SERIES_VALUES"));
 }
+
+/// Today in minutes and hours, and a week of yesterdays.
+async fn week(world: &World) {
+    let (pay, cpm) = (id::service("pay", true), metric("service_cpm"));
+    let percentile = Agg::Percentile([(2, 1), (9, 3)].into_iter().collect());
+    for (step, bucket, n) in [
+        (Step::Minute, MINUTE, 4),
+        (Step::Minute, MINUTE + 2, 6),
+        (Step::Minute, MINUTE - 1440, 2),
+        (Step::Minute, MINUTE - 1438, 12),
+        (Step::Hour, MINUTE - 60, 600),
+        (Step::Hour, MINUTE, 1200),
+    ] {
+        world.row(Scope::Service, step, bucket, &pay, &[(cpm, Agg::Count(n))]).await;
+    }
+    for day in 2..=7 {
+        let cells = [(cpm, Agg::Count(2)), (metric("service_percentile"), percentile.clone())];
+        world.row(Scope::Service, Step::Minute, MINUTE - day * 1440, &pay, &cells).await;
+    }
+}
+
+#[tokio::test]
+async fn functions_of_ours_look_back_and_over_other_windows() {
+    let hours = || json!({"start": "2024-01-15 11", "end": "2024-01-15 12", "step": "HOUR"});
+    for world in World::each() {
+        week(&world).await;
+        for (expression, expected) in [
+            ("offset(service_cpm,1d)", "TIME_SERIES_VALUES: 2,-,12,-"),
+            ("service_cpm - offset(service_cpm,1d)", "TIME_SERIES_VALUES: 2,-,-6,-"),
+            ("change_pct(service_cpm,1d)", "TIME_SERIES_VALUES: 100,-,-50,-"),
+            ("offset(increase(service_cpm,2),1d)", "TIME_SERIES_VALUES: -,-,10,-"),
+            ("offset(service_percentile{p='50,75'},2d)", "TIME_SERIES_VALUES: 50=90,-,-,- | 75=90,-,-,-"),
+            ("offset(service_percentile,30d)", "TIME_SERIES_VALUES: "),
+            ("offset(top_n(service_cpm,5,des),1d)", "SORTED_LIST: "),
+            ("over(service_cpm,5m)", "TIME_SERIES_VALUES: -,4,-,6,-"),
+            ("over(service_cpm,3h)", "TIME_SERIES_VALUES: -,10,20"),
+            ("avg(service_cpm) > over(avg(service_cpm),32d)", "SINGLE_VALUE: 0"),
+            ("baseline(service_cpm,value)", "TIME_SERIES_VALUES: 3.25,3.25,3.25,-"),
+            ("baseline(service_percentile{p='50'},upper)", "TIME_SERIES_VALUES: 50=90,90,90,-"),
+            ("service_cpm > baseline(service_cpm,lower)", "TIME_SERIES_VALUES: 1,-,1,-"),
+            ("burn_rate(service_cpm,service_cpm*10,99,5m)", "SINGLE_VALUE: 10"),
+            ("quantile(service_cpm,0.5)", "SINGLE_VALUE: 5"),
+            ("stddev(service_cpm)", "SINGLE_VALUE: 1"),
+            ("zscore(service_cpm)", "TIME_SERIES_VALUES: -1,-,1,-"),
+            ("ewma(service_cpm,0.5)", "TIME_SERIES_VALUES: 4,-,5,-"),
+            ("not(avg(service_cpm) > 5)", "SINGLE_VALUE: 1"),
+            ("absent(service_cpm)", "SINGLE_VALUE: 0"),
+            ("absent(offset(service_cpm,3h))", "SINGLE_VALUE: 1"),
+            ("round(service_cpm/0,2)", "TIME_SERIES_VALUES: -,-,-,-"),
+            ("offset(nothing,1d)", "Metric: [nothing] does not exist."),
+            (
+                "over(service_cpm,40d)",
+                "line 1:17 expected a length of time of up to 2h, or of whole hours up to 32d, found '40d'",
+            ),
+        ] {
+            assert_eq!(short(&world, expression, pay(), minutes(0, 3)).await, expected, "{expression}");
+        }
+        let ids = exec(&world, "offset(service_cpm,1d)", pay(), minutes(0, 0)).await;
+        assert_eq!(ids["results"][0]["values"][0]["id"], NOW.to_string());
+        let ranked = exec(&world, "offset(top_n(service_cpm,5,des),1d)", json!({}), minutes(0, 3)).await;
+        assert_eq!(ranked["results"][0]["values"][0]["value"], "7");
+        for (expression, expected) in [
+            ("offset(service_cpm,1h)", "TIME_SERIES_VALUES: -,10"),
+            ("offset(service_cpm,30m)", "30m earlier is no whole number of the duration's steps"),
+            ("over(rate(service_cpm,1),2h)", "TIME_SERIES_VALUES: "),
+        ] {
+            let answer = short(&world, expression, pay(), hours()).await;
+            assert!(answer.starts_with(expected), "{expression}: {answer}");
+        }
+    }
+}
