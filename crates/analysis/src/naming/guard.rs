@@ -59,9 +59,9 @@ impl Bounds {
 pub(super) struct Guard {
     pub(super) bounds: Bounds,
     services: Mutex<Services>,
-    /// Calls that counted under a template, of all services there ever were.
+    /// Names that became templates, of all services there ever were, each time one was reported.
     templated: AtomicU64,
-    /// Those that counted under `_abandoned`.
+    /// Those that became `_abandoned`.
     abandoned: AtomicU64,
 }
 
@@ -300,13 +300,13 @@ impl Guard {
         Some(service)
     }
 
-    /// A call counted under a template.
+    /// A name became a template.
     pub(super) fn count_templated(&self, service: &Service) {
         count(&self.templated);
         count(&service.templated);
     }
 
-    /// A call counted under `_abandoned`.
+    /// A name became `_abandoned`.
     pub(super) fn count_abandoned(&self, service: &Service) {
         count(&self.abandoned);
         count(&service.abandoned);
@@ -338,15 +338,15 @@ impl Guard {
 /// How endpoints' names are folded, at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
-    /// Calls that counted under a template instead of the name they came with.
+    /// Names that became templates: of called and calling endpoints, segments and logs, each time one was reported.
     pub templated: u64,
-    /// Calls that counted under `_abandoned`.
+    /// Names that became `_abandoned`.
     pub abandoned: u64,
     /// Services whose names have become templates because there were so many.
     pub n_templates: usize,
     /// Services that have reached the limit.
     pub n_full: usize,
-    /// The services with the most calls folded, then those with the most names.
+    /// The services with the most names folded, then those with the most names.
     pub services: Vec<Exploder>,
 }
 
@@ -361,9 +361,9 @@ pub struct Exploder {
     pub templates: bool,
     /// Whether the limit is reached.
     pub full: bool,
-    /// Calls that counted under a template.
+    /// Names that became templates, each time one was reported.
     pub templated: u64,
-    /// Calls that counted under `_abandoned`.
+    /// Names that became `_abandoned`.
     pub abandoned: u64,
 }
 
