@@ -1,9 +1,7 @@
 // An HTTP service with SkyWalking's agent for Node, which its SW_AGENT_* variables configure. Each request calls APP_NEXT.
 'use strict';
 
-const path = require('node:path');
-const modules = process.env.APP_MODULES;
-require(path.join(modules, 'skywalking-backend-js')).default.start();
+require('skywalking-backend-js').default.start();
 
 const http = require('node:http');
 

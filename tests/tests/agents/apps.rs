@@ -10,34 +10,34 @@ use tokio::time::timeout;
 
 /// The Flask service, its agent reporting to `collector`.
 pub(crate) fn python(service: &str, collector: &str, environment: &[(&str, &str)]) -> Application {
+    python_program("app", service, collector, environment)
+}
+
+/// A program of `agents/python/` as a service of this name.
+pub(crate) fn python_program(
+    program: &str,
+    service: &str,
+    collector: &str,
+    environment: &[(&str, &str)],
+) -> Application {
     let mut command = Command::new(tool("SKYLARK_PYTHON"));
-    command.arg(file("agents/python/app.py")).envs(agent(service, collector)).envs(environment.iter().copied());
+    command.arg(file(&format!("agents/python/{program}.py")));
+    command.envs(agent(service, collector)).envs(environment.iter().copied());
     command.env("SW_AGENT_INSTANCE_NAME", format!("{service}-1"));
     Application::start(&format!("python service {service}"), command)
 }
 
-/// Another service of `agents/python/`, reporting by gRPC.
-pub(crate) fn python_service(name: &str, collector: &str, environment: &[(&str, &str)]) -> Application {
-    let mut command = Command::new(tool("SKYLARK_PYTHON"));
-    command.arg(file(&format!("agents/python/{name}.py"))).envs(agent(name, collector));
-    command.env("SW_AGENT_INSTANCE_NAME", format!("{name}-1")).envs(environment.iter().copied());
-    Application::start(&format!("python service {name}"), command)
-}
-
-/// Another service of `agents/node/`.
-pub(crate) fn node_service(name: &str, collector: &str, environment: &[(&str, &str)]) -> Application {
-    let mut command = Command::new("node");
-    command.arg(file(&format!("agents/node/{name}.js"))).envs(agent(name, collector));
-    command.env("NODE_PATH", tool("SKYLARK_NODE_MODULES")).env("SW_AGENT_INSTANCE", format!("{name}-1"));
-    command.envs(environment.iter().copied());
-    Application::start(&format!("node service {name}"), command)
-}
-
 /// The HTTP service of Node, which calls `following`.
 pub(crate) fn node(service: &str, collector: &str, following: &str) -> Application {
+    node_program("app", service, collector, &[("APP_NEXT", following)])
+}
+
+/// A program of `agents/node/` as a service of this name.
+pub(crate) fn node_program(program: &str, service: &str, collector: &str, environment: &[(&str, &str)]) -> Application {
     let mut command = Command::new("node");
-    command.arg(file("agents/node/app.js")).envs(agent(service, collector)).env("APP_NEXT", following);
-    command.env("APP_MODULES", tool("SKYLARK_NODE_MODULES")).env("SW_AGENT_INSTANCE", format!("{service}-1"));
+    command.arg(file(&format!("agents/node/{program}.js")));
+    command.envs(agent(service, collector)).envs(environment.iter().copied());
+    command.env("NODE_PATH", tool("SKYLARK_NODE_MODULES")).env("SW_AGENT_INSTANCE", format!("{service}-1"));
     Application::start(&format!("node service {service}"), command)
 }
 

@@ -86,13 +86,13 @@ impl Shop {
             ("APP_EXCHANGE", &exchange),
         ];
         // It makes the exchange that the others wait at.
-        let mut orders = apps::python_service("orders", &server.grpc, &environment);
+        let mut orders = apps::python_program("orders", "orders", &server.grpc, &environment);
         let orders_address = format!("127.0.0.1:{}", orders.port().await);
-        let mut stock = apps::python_service("stock", &server.grpc, &environment);
-        let mut mail = apps::node_service("mail", &server.grpc, &environment);
+        let mut stock = apps::python_program("stock", "stock", &server.grpc, &environment);
+        let mut mail = apps::node_program("mail", "mail", &server.grpc, &environment);
         let next = format!("http://{orders_address}/order");
         let with_next = [&environment[..], &[("APP_NEXT", &next)]].concat();
-        let mut shop = apps::node_service("shop", &server.grpc, &with_next);
+        let mut shop = apps::node_program("shop", "shop", &server.grpc, &with_next);
         for consumer in [&mut stock, &mut mail] {
             consumer.says(|line| (line == "taking orders").then_some(())).await;
         }
