@@ -1,5 +1,7 @@
 //! OpenSearch goes away under load and comes back.
 
+use std::time::Duration;
+
 use e2e::opensearch::OpenSearch;
 use e2e::server::Server;
 use e2e::store::Store;
@@ -10,6 +12,9 @@ use crate::{BUDGET_BYTES, everything_arrives, load, wait_acknowledged, wait_unwe
 /// Anonymous memory that an outage may cost beside what the server has anyway: the byte budget, which is small here, several
 /// times over for what becomes of it on its way, and what the allocator keeps.
 const OUTAGE_MAX: u64 = 64 << 20;
+
+/// How long the longer outage lasts, by what the server says of its oldest record.
+const OUTAGE: Duration = Duration::from_secs(60);
 
 /// A body for which there is no room: more than [`fill`] leaves, less than a message may have.
 const LARGE: usize = 48 << 10;
@@ -31,7 +36,10 @@ async fn an_opensearch_that_stops_or_is_killed_gets_everything_accepted_when_it_
             opensearch.stop().await
         }
         wait_unwell(&server, &["cannot be reached"]).await;
-        let peak = fill(&server).await;
+        let mut peak = fill(&server).await;
+        if !is_killed {
+            peak = peak.max(outlast(&server).await);
+        }
         assert!(peak < before + OUTAGE_MAX, "{} MiB, {} MiB before", peak >> 20, before >> 20);
         // What does not fit is refused to agents that do not wait, and counted.
         let refused = server.metrics().await.refused("overload");
@@ -49,6 +57,18 @@ async fn an_opensearch_that_stops_or_is_killed_gets_everything_accepted_when_it_
     }
     everything_arrives(&server, load).await;
     server.stop().await;
+}
+
+/// Waits until the oldest record has waited for [`OUTAGE`]; the most memory that was seen meanwhile.
+async fn outlast(server: &Server) -> u64 {
+    let mut peak = 0;
+    wait_for("the outage to have lasted", async || {
+        peak = peak.max(server.anonymous_memory());
+        let waited = server.metrics().await.sum("skylark_oldest_unstored_seconds", &[]);
+        if waited >= OUTAGE.as_secs_f64() { Ok(()) } else { Err(format!("{waited} s")) }
+    })
+    .await;
+    peak
 }
 
 /// Waits until no more is accepted because the byte budget is full; the most memory that was seen meanwhile.
