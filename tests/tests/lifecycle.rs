@@ -199,7 +199,8 @@ async fn ten_crashes_at_random_moments_under_load_lose_no_more_than_is_promised(
             if missing == 0 && n_segments >= owed.segments && counted >= totals + owed.samples {
                 return Ok((stored, counted));
             }
-            let seen = format!("{missing} old segments are missing, {n_segments} are new, {counted} samples after {totals}");
+            let seen =
+                format!("{missing} old segments are missing, {n_segments} are new, {counted} samples after {totals}");
             Err(format!("crash {crash}: {seen}; {owed:?}"))
         })
         .await;
