@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use analysis::context::{Context, Serial, Settings};
 use analysis::delta::Delta;
+use analysis::naming::{self, Names, Naming};
 use analysis::oal::{self, Program, Rules};
 use analysis::prices::{PriceFile, Prices};
 use analysis::worker::{self, Worker};
-use analysis::{alias, catalogue, rollup, windows};
+use analysis::{alias, catalogue, policy, rollup, windows};
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use model::ledger::Ledger;
 use model::metric::Catalogue;
 use model::telemetry::Envelope;
 use model::{Clock, Zone};
-use query::{ComponentFile, Components};
+use query::Components;
 use receiver::Ingest;
 use storage::chance::random;
 use storage::lease::{Lease, Tenure};
@@ -36,6 +37,8 @@ use crate::lifecycle::Tasks;
 use crate::listeners::Listeners;
 use crate::live::{self, Address, Live, Ports};
 use crate::net::Places;
+use crate::policies::Policies;
+use crate::watch::{Reloads, Watched};
 use crate::{admin, assets, scrape};
 
 /// How often retention looks for what has expired.
@@ -47,21 +50,24 @@ pub struct Files {
     rules: Rules,
     components: Components,
     prices: Prices,
+    policies: Policies,
+    names: Watched<naming::Rules>,
     layering: Layering,
 }
 
 impl Files {
-    /// Reads the files that are compiled in or in `dir`. Errors name file, line and column.
-    pub fn load(dir: Option<&Path>) -> anyhow::Result<Files> {
+    /// Reads the files that are compiled in or in `dir`; some of them go over what `config` says. Errors name file, line and column.
+    pub fn load(dir: Option<&Path>, config: &Config) -> anyhow::Result<Files> {
         let rules = metrics(&assets::oal(dir)?)?;
-        let components: ComponentFile =
-            serde_saphyr::from_str(&assets::components(dir)?).context("component-libraries.yml")?;
-        let components = Components::new(components)
-            .map_err(|problems| anyhow!("component-libraries.yml: {}", problems.join("\n  ")))?;
+        let files = assets::components(dir)?;
+        let components = Components::read(files.iter().map(|(name, text)| (*name, text.as_str())))
+            .map_err(|problems| anyhow!(problems.join("\n  ")))?;
         let prices: PriceFile = serde_saphyr::from_str(&assets::prices(dir)?).context("gen-ai-config.yml")?;
         let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
+        let policies = Policies::open(dir, &config.analysis)?;
+        let names = crate::naming::open(dir, &config.analysis.naming)?;
         let layering = Layering::load(dir)?;
-        Ok(Files { rules, components, prices, layering })
+        Ok(Files { rules, components, prices, policies, names, layering })
     }
 }
 
@@ -98,6 +104,9 @@ struct Shared {
     aliases: Arc<alias::Table>,
     rollup: Arc<rollup::Stats>,
     windows: Arc<windows::Stats>,
+    policies: policy::Table,
+    naming: Arc<Naming>,
+    reloads: Vec<Arc<Reloads>>,
     layering: Layering,
 }
 
@@ -110,9 +119,25 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let metrics = catalogue::open(&*store, &files.rules, random(), clock.now()).await;
     let metrics = metrics.context("cannot read the metric catalogue")?;
     let (ledger, aliases, rollup, windows) = Default::default();
+    let (policies, mut reloads) = (files.policies.table(), files.policies.reloads().to_vec());
+    reloads.push(files.names.reloads());
+    let naming = Arc::new(Naming::new(&config.analysis.naming, files.names.current()));
     let (writer, layering) = (random(), files.layering);
-    let shared =
-        Shared { config, zone, clock, writer, store, ledger, aliases, rollup, windows, layering };
+    let shared = Shared {
+        config,
+        zone,
+        clock,
+        writer,
+        store,
+        ledger,
+        aliases,
+        rollup,
+        windows,
+        policies,
+        naming,
+        reloads,
+        layering,
+    };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
         Arc::clone(&shared.ledger),
@@ -127,6 +152,9 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let to_rollup = roll_up(&shared, &mut tasks, workers, &write);
     let queues = work(&shared, &mut tasks, workers, (metrics.program, files.prices), to_rollup, &write);
     drop(write);
+    files.policies.follow(&mut tasks);
+    let stopped = tasks.stopped();
+    tasks.background("naming", files.names.run(stopped));
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
     let nodes = look_after(&shared, &mut tasks, ports).await;
 
@@ -182,6 +210,8 @@ fn work(
         program,
         aliases: shared.aliases.load(),
         settings: Arc::new(settings.with_prices(prices).with_layers(shared.layering.layers.clone())),
+        policies: shared.policies.load(),
+        names: Names::new(Arc::clone(&shared.naming)),
         serial: Arc::new(Serial::new(random())),
     };
     let sightings = watch_traces(shared, tasks, workers, write);
@@ -193,6 +223,7 @@ fn work(
             ingest: elements,
             context: context.clone(),
             aliases: Arc::clone(&shared.aliases),
+            policies: shared.policies.clone(),
             deltas: deltas.clone(),
             flush_near: flush_near.clone(),
             records: write.records.clone(),
@@ -321,6 +352,8 @@ impl Shared {
             windows: Arc::clone(&self.windows),
             aliases: Arc::clone(&self.aliases),
             ingest,
+            naming: Arc::clone(&self.naming),
+            reloads: self.reloads.clone(),
             clock: self.clock.clone(),
             started: self.clock.now(),
         }

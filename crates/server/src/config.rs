@@ -159,8 +159,11 @@ const PREFIX: &str = "SKYLARK__";
 /// Settings that are lists of texts.
 const LISTS: [&str; 3] = ["analysis.searchable_trace_tags", "analysis.searchable_log_tags", "storage.opensearch.urls"];
 
+/// Settings that are lists of numbers.
+const NUMBERS: [&str; 1] = ["analysis.no_upstream_real_address_agents"];
+
 /// SkyWalking's names for settings that exist here too. A variable that is set but empty is passed over.
-const ALIASES: [(&str, &str); 21] = [
+const ALIASES: [(&str, &str); 35] = [
     ("SW_CORE_GRPC_HOST", "server.grpc.host"),
     ("SW_CORE_GRPC_PORT", "server.grpc.port"),
     ("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", "server.grpc.tls.certificate"),
@@ -179,8 +182,22 @@ const ALIASES: [(&str, &str); 21] = [
     ("SW_STORAGE_ES_INDEX_REPLICAS_NUMBER", "storage.opensearch.replicas"),
     ("SW_CORE_RECORD_DATA_TTL", "storage.records_days"),
     ("SW_CORE_METRICS_DATA_TTL", "storage.metrics_days"),
+    ("SW_SERVICE_NAME_MAX_LENGTH", "analysis.naming.max_service_chars"),
+    ("SW_INSTANCE_NAME_MAX_LENGTH", "analysis.naming.max_instance_chars"),
+    ("SW_ENDPOINT_NAME_MAX_LENGTH", "analysis.naming.max_endpoint_chars"),
+    ("SW_CORE_ENABLE_ENDPOINT_NAME_GROUPING_BY_OPENAPI", "analysis.naming.openapi"),
+    ("SW_CORE_MAX_HTTP_URIS_NUMBER_PER_SVR", "analysis.naming.max_endpoints"),
     ("SW_SEARCHABLE_TAG_KEYS", "analysis.searchable_trace_tags"),
     ("SW_CORE_SEARCHABLE_LOGS_TAGS_KEYS", "analysis.searchable_log_tags"),
+    ("SW_TRACE_SAMPLE_RATE", "analysis.sampling.rate"),
+    ("SW_SLOW_TRACE_SEGMENT_THRESHOLD", "analysis.sampling.slow_segment_ms"),
+    ("SW_FORCE_SAMPLE_ERROR_SEGMENT", "analysis.sampling.force_error"),
+    ("SW_TRACE_SAMPLING_POLICY_SETTINGS_FILE", "analysis.sampling.policy_file"),
+    ("SW_SLOW_DB_THRESHOLD", "analysis.slow.database_ms"),
+    ("SW_SLOW_CACHE_SLOW_READ_THRESHOLD", "analysis.slow.cache_read_ms"),
+    ("SW_SLOW_CACHE_SLOW_WRITE_THRESHOLD", "analysis.slow.cache_write_ms"),
+    ("SW_SEGMENT_STATUS_ANALYSIS_STRATEGY", "analysis.segment_status"),
+    ("SW_NO_UPSTREAM_REAL_ADDRESS", "analysis.no_upstream_real_address_agents"),
     ("SW_QUERY_MAX_QUERY_COMPLEXITY", "query.max_complexity"),
 ];
 
@@ -224,14 +241,19 @@ pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Pro
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
-/// One setting from the environment. Numbers, truth values and `[lists]` are read as such; a list of texts may also be separated by
-/// commas alone.
+/// One setting from the environment. Numbers, truth values and `[lists]` are read as such; a list may also be separated by commas
+/// alone.
 fn variable(path: &str, name: &str, value: &str) -> impl figment::Provider {
-    let Ok(parsed) = value.parse::<Value>();
-    let parsed = match LISTS.contains(&path) && !value.starts_with('[') {
-        true => Value::from(value.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>()),
+    let parse = |value: &str| {
+        let Ok(parsed) = value.parse::<Value>();
+        parsed
+    };
+    let (texts, numbers) = (LISTS.contains(&path), NUMBERS.contains(&path));
+    let parsed = match (texts || numbers) && !value.starts_with('[') {
+        true if texts => Value::from(value.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>()),
+        true => Value::from(value.split(',').map(|one| parse(one.trim())).collect::<Vec<_>>()),
         false if is_text(path) => Value::from(value.to_owned()),
-        false => parsed,
+        false => parse(value),
     };
     Named { inner: Serialized::global(path, parsed), name: name.to_owned() }
 }
@@ -414,6 +436,80 @@ mod tests {
         let own = [env.as_slice(), &[("SKYLARK__STORAGE__OPENSEARCH__URLS", "http://three:9200")]].concat();
         assert_eq!(with("", &own).unwrap().storage.opensearch.urls, ["http://three:9200"]);
         assert!(with("", &[("SW_STORAGE", "h2")]).is_err());
+    }
+
+    #[test]
+    fn sampling_and_thresholds_are_understood_as_skywalking_has_them() {
+        let env = [
+            ("SW_TRACE_SAMPLE_RATE", "500"),
+            ("SW_SLOW_TRACE_SEGMENT_THRESHOLD", "-1"),
+            ("SW_FORCE_SAMPLE_ERROR_SEGMENT", "false"),
+            ("SW_TRACE_SAMPLING_POLICY_SETTINGS_FILE", "policies.yml"),
+            ("SW_SLOW_DB_THRESHOLD", "default:300"),
+            ("SW_SLOW_CACHE_SLOW_READ_THRESHOLD", "default:5,Redis:1"),
+            ("SW_SLOW_CACHE_SLOW_WRITE_THRESHOLD", "redis:7"),
+            ("SW_SEGMENT_STATUS_ANALYSIS_STRATEGY", "FROM_ENTRY_SPAN"),
+            ("SW_NO_UPSTREAM_REAL_ADDRESS", "6000, 9001"),
+        ];
+        let table = |entries: &[(&str, u32)]| entries.iter().map(|&(kind, ms)| (kind.to_owned(), ms)).collect();
+        let analysis = with("analysis: { sampling: { slow_segment_ms: 9 } }", &env).unwrap().analysis;
+        let expected = analysis::context::Config {
+            sampling: analysis::context::Sampling {
+                rate: 500,
+                slow_segment_ms: -1,
+                force_error: false,
+                policy_file: "policies.yml".to_owned(),
+            },
+            slow: analysis::context::Slow {
+                // What stands in the variable, and nothing of the defaults beside it.
+                database_ms: table(&[("default", 300)]),
+                cache_read_ms: table(&[("default", 5), ("redis", 1)]),
+                cache_write_ms: table(&[("redis", 7)]),
+                ..Default::default()
+            },
+            segment_status: analysis::context::SegmentStatus::EntrySpan,
+            no_upstream_real_address_agents: vec![6000, 9001],
+            ..Default::default()
+        };
+        assert_eq!(analysis, expected);
+        for (name, value, problem) in [
+            ("SW_TRACE_SAMPLE_RATE", "10001", "analysis.sampling.rate: must be at most 10000, is 10001"),
+            (
+                "SW_SLOW_DB_THRESHOLD",
+                "default:soon",
+                "analysis.slow.database_ms: `default:soon` is not type:milliseconds (from SW_SLOW_DB_THRESHOLD)",
+            ),
+            (
+                "SW_NO_UPSTREAM_REAL_ADDRESS",
+                "nginx",
+                "analysis.no_upstream_real_address_agents.0: invalid type: found string \"nginx\", expected i32 (from SW_NO_UPSTREAM_REAL_ADDRESS)",
+            ),
+        ] {
+            assert_eq!(with("", &[(name, value)]).unwrap_err().0, [problem]);
+        }
+    }
+
+    #[test]
+    fn limits_of_names_are_understood_as_skywalking_has_them() {
+        let env = [
+            ("SW_SERVICE_NAME_MAX_LENGTH", "40"),
+            ("SW_INSTANCE_NAME_MAX_LENGTH", "50"),
+            ("SW_ENDPOINT_NAME_MAX_LENGTH", "190"),
+            ("SW_CORE_ENABLE_ENDPOINT_NAME_GROUPING_BY_OPENAPI", "false"),
+            ("SW_CORE_MAX_HTTP_URIS_NUMBER_PER_SVR", "100"),
+        ];
+        let naming = with("", &env).unwrap().analysis.naming;
+        let expected = analysis::naming::NamingConfig {
+            max_service_chars: 40,
+            max_instance_chars: 50,
+            max_endpoint_chars: 190,
+            openapi: false,
+            max_endpoints: 100,
+            ..Default::default()
+        };
+        assert_eq!(naming, expected);
+        let problems = with("", &[("SW_ENDPOINT_NAME_MAX_LENGTH", "191")]).unwrap_err().0;
+        assert_eq!(problems, ["analysis.naming.max_endpoint_chars: must be between 1 and 190, is 191"]);
     }
 
     #[test]

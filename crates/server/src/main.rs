@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(problems) => return refuse(&problems.to_string()),
     };
-    let files = match app::Files::load(dir.as_deref()) {
+    let files = match app::Files::load(dir.as_deref(), &config) {
         Ok(files) => files,
         Err(error) => return refuse(&format!("the configuration is not usable:\n  {error:#}")),
     };

@@ -108,6 +108,7 @@ mod tests {
             endpoint-name-grouping.yml: error: line 4 column 9: expected string scalar
              --> <input>:4:9
               openapi-definitions/a.yaml: error: line 1 column 8: expected mapping start
-             --> <input>:1:8"#]].assert_eq(&lines.join("\n"));
+             --> <input>:1:8"#]]
+        .assert_eq(&lines.join("\n"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use analysis::naming::Naming;
 use analysis::{alias, rollup, windows};
 use axum::Router;
 use axum::extract::State;
@@ -16,6 +17,7 @@ use storage::writer::WriterStats;
 use crate::net::Places;
 use crate::process;
 use crate::telemetry::{self, Family};
+use crate::watch::Reloads;
 
 /// The parts that count.
 #[derive(Clone)]
@@ -36,6 +38,10 @@ pub struct Sources {
     pub aliases: Arc<alias::Table>,
     /// Queues and budget of the receivers.
     pub ingest: Ingest,
+    /// Endpoints that were folded.
+    pub naming: Arc<Naming>,
+    /// Files that are followed.
+    pub reloads: Vec<Arc<Reloads>>,
     /// The time.
     pub clock: Clock,
     /// When the server started.
@@ -61,6 +67,8 @@ async fn scrape(State(sources): State<Sources>) -> ([(HeaderName, &'static str);
     let uptime = std::time::Duration::from_millis(u64::try_from(now.0 - sources.started.0).unwrap_or(0));
     families.extend(telemetry::process(&process::usage(), uptime.as_secs_f64()));
     families.extend(flow(&sources, now));
+    families.extend(telemetry::endpoints(&sources.naming.folded(telemetry::EXPLODERS)));
+    families.extend(telemetry::reloads(&sources.reloads));
     ([(header::CONTENT_TYPE, telemetry::CONTENT_TYPE)], telemetry::render(families))
 }
 

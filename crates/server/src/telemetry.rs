@@ -1,7 +1,9 @@
 //! Own telemetry: what this server counts about itself, as Prometheus text.
 
 use std::fmt;
+use std::sync::Arc;
 
+use analysis::naming::{Exploder, Folded};
 use model::ledger::Ledger;
 use model::telemetry::Signal;
 use prometheus_client::collector::Collector;
@@ -12,6 +14,7 @@ use prometheus_client::registry::Registry;
 use storage::Stats;
 
 use crate::process::Usage;
+use crate::watch::Reloads;
 
 /// The content type of [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -107,6 +110,62 @@ pub fn ledger(ledger: &Ledger) -> Vec<Family> {
         ),
         Family::counter("skylark_refused", "Elements refused, by stage and reason.", refused.collect()),
         Family::counter("skylark_rows_refused", "Rows and new entities refused.", rows.collect()),
+    ]
+}
+
+/// Services that are named with how many endpoints they bring.
+pub const EXPLODERS: usize = 10;
+
+/// How many endpoints there are, and what was folded: of all services, and by name of those it was most of. Those change; who asks
+/// for rates takes the counters without names.
+pub fn endpoints(folded: &Folded) -> Vec<Family> {
+    let into = |into: &str, n: u64| (vec![("into", into.to_owned())], float(n));
+    let one = |n: usize| vec![(Vec::new(), float(n as u64))];
+    let points = |value: &dyn Fn(&Exploder) -> u64| {
+        let point = |e: &Exploder| (vec![("service", e.service.clone())], float(value(e)));
+        folded.services.iter().map(point).collect::<Vec<_>>()
+    };
+    vec![
+        Family::counter(
+            "skylark_endpoint_names_folded",
+            "Names of endpoints that became a template, or `_abandoned`, each time one was reported.",
+            vec![into("template", folded.templated), into("abandoned", folded.abandoned)],
+        ),
+        Family::gauge(
+            "skylark_services_templated",
+            "Services in which names become templates because there are so many.",
+            one(folded.n_templates),
+        ),
+        Family::gauge("skylark_services_full", "Services at their limit on endpoints.", one(folded.n_full)),
+        Family::gauge(
+            "skylark_service_endpoints",
+            "Endpoints of ten minutes that no rule covers, of the services with the most names folded or the most endpoints.",
+            points(&|e| e.names),
+        ),
+        Family::gauge(
+            "skylark_service_endpoint_names_folded",
+            "Names of these services' endpoints that were folded.",
+            points(&|e| e.templated + e.abandoned),
+        ),
+    ]
+}
+
+/// What became of changed files.
+pub fn reloads(all: &[Arc<Reloads>]) -> Vec<Family> {
+    let of = |what: &'static str| vec![("what", what.to_owned())];
+    let points = |value: &dyn Fn(&Reloads) -> f64| all.iter().map(|r| (of(r.what), value(r))).collect::<Vec<_>>();
+    vec![
+        Family::counter("skylark_reloads", "Changes of files that took effect.", points(&|r| float(r.taken()))),
+        Family::counter(
+            "skylark_reloads_failed",
+            "Changes of files that could not be read: the last good ones stay in use.",
+            points(&|r| float(r.failed())),
+        ),
+        Family::gauge(
+            "skylark_files_unusable",
+            "Whether the files as they are now are not those in use; the log says why.",
+            points(&|r| f64::from(u8::from(r.problem().is_some()))),
+        ),
     ]
 }
 
