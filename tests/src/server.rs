@@ -1,6 +1,7 @@
 //! The built server as a process of its own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -18,7 +19,10 @@ use crate::{DEADLINE, tool, wait_for};
 
 /// What the server is started with. Every listener takes a free port on loopback.
 #[derive(Debug, Clone)]
-pub struct Settings(BTreeMap<String, String>);
+pub struct Settings {
+    variables: BTreeMap<String, String>,
+    arguments: Vec<OsString>,
+}
 
 impl Settings {
     /// The embedded store in this folder.
@@ -39,7 +43,8 @@ impl Settings {
     }
 
     fn of(backend: &str) -> Self {
-        let settings = Settings(BTreeMap::new()).with("storage.backend", backend).with("server.zone", "UTC");
+        let settings = Settings { variables: BTreeMap::new(), arguments: Vec::new() };
+        let settings = settings.with("storage.backend", backend).with("server.zone", "UTC");
         ["grpc", "http", "telemetry"].into_iter().fold(settings, |settings, listener| {
             let setting = |name: &str| format!("server.{listener}.{name}");
             settings.with(&setting("host"), "127.0.0.1").with(&setting("port"), "0")
@@ -50,14 +55,26 @@ impl Settings {
     #[must_use]
     pub fn with(mut self, setting: &str, value: &str) -> Self {
         let name = format!("SKYLARK__{}", setting.to_uppercase().replace('.', "__"));
-        self.0.insert(name, value.to_owned());
+        self.variables.insert(name, value.to_owned());
+        self
+    }
+
+    /// With a folder of configuration files.
+    #[must_use]
+    pub fn with_files(mut self, folder: &Path) -> Self {
+        self.arguments = vec!["--config-dir".into(), folder.into()];
         self
     }
 
     /// The server's program with these settings and no others, in an empty folder of its own.
     pub fn command(&self, folder: &TempDir) -> Command {
         let mut command = Command::new(tool("SKYLARK_BIN"));
-        command.env_clear().envs(&self.0).env("RUST_BACKTRACE", "1").current_dir(folder.path());
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.variables)
+            .env("RUST_BACKTRACE", "1")
+            .current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
