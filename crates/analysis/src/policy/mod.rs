@@ -76,7 +76,9 @@ fn read<T: DeserializeOwned + Default>(name: &str, text: &str) -> Result<T, Vec<
     let read: Result<Option<T>, _> = serde_saphyr::from_str(text);
     read.map(Option::unwrap_or_default).map_err(|error| {
         let at = error.location().unwrap_or(Location::UNKNOWN);
-        vec![format!("{name}:{}:{}: {}", at.line(), at.column(), error.without_snippet())]
+        let what = error.without_snippet().to_string();
+        let place = format!(" at line {}, column {}", at.line(), at.column());
+        vec![format!("{name}:{}:{}: {}", at.line(), at.column(), what.strip_suffix(&place).unwrap_or(&what))]
     })
 }
 
