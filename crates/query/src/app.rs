@@ -155,14 +155,18 @@ const PAGE_ROWS: usize = 2_000;
 ///
 /// # Errors
 /// The store's, and a request error when there are more than [`MAX_ROWS`] rows: the client should narrow its question.
-pub(crate) async fn scan(app: &App, mut query: ScanQuery) -> Result<Vec<MergedRow>, Error> {
+pub(crate) async fn scan(app: &App, query: ScanQuery) -> Result<Vec<MergedRow>, Error> {
+    scan_up_to(app, query, MAX_ROWS).await
+}
+
+async fn scan_up_to(app: &App, mut query: ScanQuery, most: usize) -> Result<Vec<MergedRow>, Error> {
     query.limit = PAGE_ROWS;
     let mut rows = Vec::new();
     loop {
         let page = app.read().await.scan(&query).await?;
         rows.extend(page.rows);
-        if rows.len() > MAX_ROWS {
-            return Err(Error::Request(format!("more than {MAX_ROWS} rows match; ask for less")));
+        if rows.len() > most {
+            return Err(Error::Request(format!("more than {most} rows match; ask for less")));
         }
         match page.next {
             Some(next) => query.after = Some(next),
@@ -179,4 +183,46 @@ pub(crate) fn given(text: Option<&str>) -> Option<&str> {
 /// An id that was given.
 pub(crate) fn given_id(id: Option<&ID>) -> Option<&str> {
     given(id.map(|id| id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Agg, Bucket, Cells, Partial, Row, RowKey, Scope, UnixMillis, cell, id};
+    use storage::{Batch, Entities, memory::Memory};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn more_rows_than_one_question_may_hold_are_an_error() {
+        let store = Memory::new();
+        let row = |n: u32| Row {
+            key: RowKey {
+                scope: Scope::Service,
+                step: model::Step::Life,
+                bucket: Bucket(0),
+                entity: id::service(&n.to_string(), true).into(),
+            },
+            partial: Partial { writer: 1, life: n },
+            seq: 1,
+            cells: Cells::from_iter([(cell::LAYERS, Agg::id(2))]),
+        };
+        store.write(&Batch { rows: (0..2_500).map(row).collect(), records: Vec::new() }).await.unwrap();
+        let sources = Sources {
+            store: Arc::new(store),
+            catalogue: Arc::new(Catalogue::new([])),
+            components: Arc::default(),
+            layers: Layers::default(),
+            hierarchy: Arc::default(),
+            zone: Zone::utc(),
+            clock: Clock::from_fn(|| UnixMillis(0)),
+            version: String::new(),
+            retention: Retention { records_days: 3, metrics_days: 7 },
+        };
+        let templates = Templates::load(std::path::Path::new("")).unwrap();
+        let app = App::new(sources, Config::default(), templates);
+        let all = || crate::metadata::life(Scope::Service, Entities::All);
+        assert_eq!(scan_up_to(&app, all(), 2_500).await.unwrap().len(), 2_500, "it takes two pages");
+        let error = scan_up_to(&app, all(), 2_499).await.unwrap_err();
+        assert_eq!(error.to_string(), "more than 2499 rows match; ask for less");
+    }
 }

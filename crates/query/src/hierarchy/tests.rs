@@ -75,17 +75,53 @@ fn rules_of_every_form_are_understood() {
         ("{ (u, l) -> u.shortName == l.shortName.substring(0, l.shortName.lastIndexOf('.')) }", true, "a", "a", false),
         ("{(up,low)->low.name==up.name}", true, "a", "a", true),
         ("{ (u, l) -> return u.name == l.name; }", true, "a", "a", true),
-        ("{ (u, l) -> { if (u.name.length() > 1 && l.name != '') { return u.name == l.name } else return false } }", true, "aa", "aa", true),
-        ("{ (u, l) -> { if (u.name.length() > 1 && l.name != '') { return u.name == l.name } else return false } }", true, "a", "a", false),
+        (
+            "{ (u, l) -> { if (u.name.length() > 1 && l.name != '') { return u.name == l.name } else return false } }",
+            true,
+            "aa",
+            "aa",
+            true,
+        ),
+        (
+            "{ (u, l) -> { if (u.name.length() > 1 && l.name != '') { return u.name == l.name } else return false } }",
+            true,
+            "a",
+            "a",
+            false,
+        ),
         ("{ (u, l) -> u.name != l.name }", false, "a", "b", true),
         ("{ (u, l) -> u.name.startsWith(l.name) }", false, "cart-1", "cart", true),
-        ("{ (u, l) -> u.name.contains(l.name) && !(l.name.isEmpty() || l.name.equals('x')) }", false, "axb", "x", false),
+        (
+            "{ (u, l) -> u.name.contains(l.name) && !(l.name.isEmpty() || l.name.equals('x')) }",
+            false,
+            "axb",
+            "x",
+            false,
+        ),
         ("{ (u, l) -> u.name.endsWith(l.name) }", false, "cart-1", "cart", false),
         ("{ (u, l) -> u.name.equalsIgnoreCase(l.name) }", false, "CART", "cart", true),
-        ("{ (u, l) -> u.name.toLowerCase().trim() == l.name.toUpperCase().toLowerCase() }", true, " Cart", "cART", true),
+        (
+            "{ (u, l) -> u.name.toLowerCase().trim() == l.name.toUpperCase().toLowerCase() }",
+            true,
+            " Cart",
+            "cART",
+            true,
+        ),
         ("{ (u, l) -> u.name.replace('-', '.') + '!' == 'x' + l.name }", true, "x-a", "x.a", false),
-        ("{ (u, l) -> u.name.substring(1) == l.name.substring(l.name.indexOf(\"-\") + 1, l.name.length() - 1) }", true, "xa", "b-ac", true),
-        ("{ (u, l) -> { if (u.name.indexOf('-') == -1) return true; else if (l.name == 'b') { return false; } return u.name == l.name; } }", false, "a-", "a-", true),
+        (
+            "{ (u, l) -> u.name.substring(1) == l.name.substring(l.name.indexOf(\"-\") + 1, l.name.length() - 1) }",
+            true,
+            "xa",
+            "b-ac",
+            true,
+        ),
+        (
+            "{ (u, l) -> { if (u.name.indexOf('-') == -1) return true; else if (l.name == 'b') { return false; } return u.name == l.name; } }",
+            false,
+            "a-",
+            "a-",
+            true,
+        ),
         ("{ (u, l) -> { if (u.name == 'a') return true; } // nothing else\n }", false, "b", "b", false),
         ("{ (u, l) -> u.name.length() >= l.name.length() }", false, "ab", "ab", true),
         ("{ (u, l) -> u.name.length() <= l.name.length() }", false, "abc", "ab", false),
@@ -206,13 +242,8 @@ fn around(graph: &Graph, name: &str, layer_name: &str) -> Vec<String> {
 
 #[test]
 fn what_follows_from_other_relations_is_left_out() {
-    let services = [
-        ("shop", "MESH"),
-        ("shop", "MESH_DP"),
-        ("shop", "K8S_SERVICE"),
-        ("other", "MESH"),
-        ("a::shop", "GENERAL"),
-    ];
+    let services =
+        [("shop", "MESH"), ("shop", "MESH_DP"), ("shop", "K8S_SERVICE"), ("other", "MESH"), ("a::shop", "GENERAL")];
     let services = services.map(|(name, layer)| seen(name, layer)).to_vec();
     let graph = Graph::new(&shipped(), services).unwrap();
     // MESH lies above K8S_SERVICE too, but through MESH_DP.

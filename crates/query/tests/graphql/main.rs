@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod hierarchy;
 mod http;
 mod metadata;
 mod metrics;
+mod processes;
 mod signals;
 mod statements;
 mod templates;
 mod topology;
+mod topology_rules;
 mod traces;
 mod world;

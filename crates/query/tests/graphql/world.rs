@@ -21,7 +21,7 @@ use model::{
     metric::{Catalogue, Function, MetricDef},
     record::Record,
 };
-use query::{ComponentFile, Components, Config, Hierarchy, HierarchyFile, Sources};
+use query::{Components, Config, Hierarchy, HierarchyFile, Sources};
 use serde_json::{Value, json};
 use storage::{
     Batch, Retention, SharedStore,
@@ -114,6 +114,20 @@ impl World {
         self.write(Batch { rows: vec![row], records: Vec::new() }).await
     }
 
+    /// Writes partial rows of their own, all at once.
+    pub(crate) async fn rows(
+        &self,
+        rows: impl IntoIterator<Item = (Scope, Step, u32, String, Vec<(CellId, Agg)>)>,
+    ) -> &Self {
+        let row = |(scope, step, bucket, entity, cells): (_, _, _, String, Vec<_>)| Row {
+            key: RowKey { scope, step, bucket: Bucket(bucket), entity: entity.into() },
+            partial: Partial { writer: 1, life: self.n_rows.fetch_add(1, Ordering::Relaxed) },
+            seq: 1,
+            cells: Cells::from_iter(cells),
+        };
+        self.write(Batch { rows: rows.into_iter().map(row).collect(), records: Vec::new() }).await
+    }
+
     /// Writes a life row that was first seen and last pinged at these minutes after [`MINUTE`].
     pub(crate) async fn life(&self, scope: Scope, entity: &str, seen: (i64, i64), cells: &[(CellId, Agg)]) -> &Self {
         let mut all = vec![
@@ -139,8 +153,7 @@ impl World {
     }
 
     pub(crate) fn sources(&self) -> Sources {
-        let file: ComponentFile =
-            serde_saphyr::from_str(include_str!("../../../../config/component-libraries.yml")).unwrap();
+        let library = ("component-libraries.yml", include_str!("../../../../config/component-libraries.yml"));
         let defs = METRICS.map(|(name, scope, function)| MetricDef {
             cell: metric(name),
             name: name.to_owned(),
@@ -155,7 +168,7 @@ impl World {
             layers,
             store: Arc::clone(&self.store),
             catalogue: Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()])),
-            components: Arc::new(Components::new(file).unwrap()),
+            components: Arc::new(Components::read([library]).unwrap()),
             zone: Zone::utc(),
             clock: Clock::from_fn(|| UnixMillis(NOW)),
             version: "11.0.0-test".to_owned(),
