@@ -16,9 +16,6 @@ const COMPONENTS: (&str, &str) = ("component-libraries.yml", include_str!("../..
 const HIERARCHY: (&str, &str) =
     ("hierarchy-definition.yml", include_str!("../../../config/hierarchy-definition.yml"));
 const LAYERS: (&str, &str) = ("layer-extensions.yml", include_str!("../../../config/layer-extensions.yml"));
-const HIERARCHY: (&str, &str) =
-    ("hierarchy-definition.yml", include_str!("../../../config/hierarchy-definition.yml"));
-const LAYERS: (&str, &str) = ("layer-extensions.yml", include_str!("../../../config/layer-extensions.yml"));
 const PRICES: (&str, &str) = ("gen-ai-config.yml", include_str!("../../../config/gen-ai-config.yml"));
 
 /// Files of metric definitions, each by name and in the order of the names.
@@ -68,16 +65,6 @@ pub fn components(dir: Option<&Path>) -> anyhow::Result<Vec<(&'static str, Strin
 /// The providers and prices of language models.
 pub fn prices(dir: Option<&Path>) -> anyhow::Result<String> {
     one(dir, PRICES)
-}
-
-/// The layers that are added to those that are built in.
-pub fn layers(dir: Option<&Path>) -> anyhow::Result<String> {
-    one(dir, LAYERS)
-}
-
-/// Which layer lies above which.
-pub fn hierarchy(dir: Option<&Path>) -> anyhow::Result<String> {
-    one(dir, HIERARCHY)
 }
 
 /// The layers that are added to those that are built in.
