@@ -1,6 +1,12 @@
 //! Several files: an operator's own over the shipped ones, what is disabled, and mistakes in all of them.
 
+use std::sync::Arc;
+
+use model::segment::{Span, SpanKind, SpanLayer};
+
 use super::super::{OalError, Rules, read, read_over};
+use crate::catalogue::numbered;
+use crate::testing::{Bench, segment, span, tags};
 
 fn names(rules: &Rules) -> Vec<String> {
     rules.iter().map(|rule| format!("{} {:?}", rule.name, rule.function)).collect()
@@ -48,6 +54,21 @@ fn what_is_disabled_is_left_out_whatever_file_says_so() {
 }
 
 #[test]
+fn a_disabled_list_keeps_no_slow_statements() {
+    let lists = |rules: &str| {
+        let mut bench = Bench::new();
+        bench.context.program = Arc::clone(&numbered(&read([("x.oal", rules)]).unwrap()).unwrap().program);
+        let statement = tags(&[("db.type", "sql"), ("db.statement", "select 1")]);
+        let exit = span(1, SpanKind::Exit, SpanLayer::Database, 33, "call", (0, 1_000));
+        let bench = bench.segment(segment("S", "A", "a1", vec![Span { peer: "db:1".into(), tags: statement, ..exit }]));
+        bench.show().matches("select 1").count()
+    };
+    assert_eq!(lists(""), 2);
+    assert_eq!(lists("disable(top_n_database_statement);"), 1);
+    assert_eq!(lists("disable(top_n_database_statement); disable(top_n_service_database_statement);"), 0);
+}
+
+#[test]
 fn every_mistake_of_every_file_is_told_in_the_order_of_the_files() {
     let own = [
         ("a.oal", "a = from(X.*).cpm();\nb = from(Service.*).cpm(;\nc = fro(Service.*).cpm();\nd = from(Y.*).cpm();"),
@@ -57,4 +78,19 @@ fn every_mistake_of_every_file_is_told_in_the_order_of_the_files() {
     let errors = read_over([], own).unwrap_err();
     let places: Vec<_> = errors.iter().map(|e| format!("{}:{}:{}", e.file, e.at.line, e.at.column)).collect();
     assert_eq!(places, ["a.oal:1:10", "a.oal:2:25", "a.oal:3:5", "a.oal:4:10", "b.oal:2:1"]);
+}
+
+/// What the manual shows is read over the shipped files as it says.
+#[test]
+fn the_example_of_the_manual_works() {
+    let manual = include_str!("../../../../../docs/configuration.md");
+    let example = manual.split("```").find(|block| block.contains("oal/mine.oal")).unwrap();
+    let core = include_str!("../../../../../config/oal/core.oal");
+    let rules = read_over([("core.oal", core)], [("mine.oal", example.trim_start_matches("text"))]).unwrap();
+    let names: Vec<_> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    for name in ["checkout_errors", "checkout_slow", "tenant_cpm"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    assert_eq!(names.iter().filter(|name| **name == "service_apdex").count(), 1);
+    assert_eq!((rules.disabled.len(), rules.unknown_disabled.len()), (1, 0));
 }
