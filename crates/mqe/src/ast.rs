@@ -85,7 +85,7 @@ pub enum Op {
         n: u32,
         /// Which end comes first.
         order: Order,
-        /// Required and ignored, as in SkyWalking: the average always decides.
+        /// By what they are sorted. SkyWalking asks for it and takes the average whatever is said.
         aggregation: Aggregation,
     },
     /// `sort_label_values(e, order, label, …)`.

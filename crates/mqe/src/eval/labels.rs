@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::aggregate::{compare, label_value, mean};
+use super::aggregate::{aggregate, compare, label_value};
 use super::value::{Evaluated, ResultType, Row, Value};
+use crate::ast::Aggregation;
 use crate::need::{Label, Order};
 
 /// A comparison, turned round for [`Order::Des`]. Equals stay in the order in which they were.
@@ -45,19 +46,20 @@ fn listed(text: &str) -> Vec<&str> {
     text.trim_end_matches(',').split(',').collect()
 }
 
-/// `sort_values(e, n, order, …)`: the first `n` rows by their average, as series. A row without a value counts as 0. Without
-/// labels there is nothing to sort. Looks at one entity: others may have another order.
-pub(super) fn sort_values(mut value: Value, n: u32, order: Order) -> Value {
+/// `sort_values(e, n, order, aggregation)`: the first `n` rows by what the aggregation makes of their values, as series. A row
+/// without a value counts as 0. Without labels there is nothing to sort. Looks at one entity: others may have another order.
+pub(super) fn sort_values(mut value: Value, n: u32, order: Order, aggregation: Aggregation) -> Evaluated {
     if !value.labelled {
-        return value;
+        return Ok(value);
     }
-    let average = |row: &Row| mean(&row.values).get(0, 0).unwrap_or_default();
-    let mut keyed: Vec<(f64, Row)> = value.rows.into_iter().map(|row| (average(&row), row)).collect();
+    value.kind = ResultType::TimeSeriesValues;
+    let keys = aggregate(aggregation, value.clone())?;
+    let key = |row: &Row| row.values.get(0, 0).unwrap_or_default();
+    let mut keyed: Vec<(f64, Row)> = keys.rows.iter().map(key).zip(value.rows).collect();
     keyed.sort_by(|(a, _), (b, _)| ordered(order, compare(*a, *b)));
     keyed.truncate(usize::try_from(n).unwrap_or(usize::MAX));
     value.rows = keyed.into_iter().map(|(_, row)| row).collect();
-    value.kind = ResultType::TimeSeriesValues;
-    value
+    Ok(value)
 }
 
 /// `sort_label_values(e, order, names…)`: rows by the values of the labels, as text ("100" is before "50"); a row without the

@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
             Op::AggregateLabels { aggregation, labels } => {
                 Ok(aggregate::aggregate_labels(*aggregation, labels, self.labelled(node)?))
             }
-            Op::SortValues { n, order, .. } => Ok(labels::sort_values(self.only(node)?, *n, *order)),
+            Op::SortValues { n, order, aggregation } => labels::sort_values(self.only(node)?, *n, *order, *aggregation),
             Op::SortLabelValues { order, labels } => Ok(labels::sort_label_values(self.only(node)?, *order, labels)),
             Op::Quantile(part) => Ok(statistics::quantile(self.only(node)?, part.get())),
             Op::StdDev => Ok(statistics::stddev(self.only(node)?)),

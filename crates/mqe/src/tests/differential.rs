@@ -32,8 +32,11 @@ fn load(need: &Need, seed: u64, entity: usize) -> Loaded {
     };
     let n = frame.window.map_or(BUCKETS, |window| usize::try_from(window.n_buckets().min(5)).unwrap());
     let n = n + usize::try_from(*before).unwrap().min(5);
+    // Now and then an entity has no value of a metric at all.
+    let none = number((seed, entity, &metric.name)).is_none();
     let row = |row: Series| {
         let value = |bucket| number((seed, entity, &metric.name, &row.labels, bucket, frame.back_minutes));
+        let value = |bucket| value(bucket).filter(|_| !none);
         Series { values: (0..n).map(value).collect(), labels: row.labels }
     };
     let ids = (0..n).map(|id| id.to_string()).collect();

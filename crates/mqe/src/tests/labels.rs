@@ -198,11 +198,13 @@ fn an_aggregate_without_labels_meets_others_as_one_without_labels() {
 }
 
 #[test]
-fn rows_are_sorted_by_their_average_whatever_aggregation_is_named() {
+fn rows_are_sorted_by_what_the_aggregation_makes_of_them() {
     check(
         &[
             "sort_values(p,2,des,sum)",
             "sort_values(p,9,asc,max)",
+            "sort_values(p,1,des,count)",
+            "sort_values(two,1,des,latest)",
             "sort_values(p,0,asc,avg)",
             "sort_values(m,1,des,avg)",
             "sort_values(latest(p),2,asc,avg)",
@@ -210,12 +212,14 @@ fn rows_are_sorted_by_their_average_whatever_aggregation_is_named() {
         ],
         expect![[r#"
             sort_values(p,2,des,sum)  =>  TIME_SERIES_VALUES
-                {p=100} t0=null t1=null t2=null t3=100
                 {p=99} t0=50 t1=null t2=null t3=80
+                {p=100} t0=null t1=null t2=null t3=100
             sort_values(p,9,asc,max)  =>  TIME_SERIES_VALUES
                 {p=50} t0=5 t1=6 t2=null t3=8
                 {p=99} t0=50 t1=null t2=null t3=80
                 {p=100} t0=null t1=null t2=null t3=100
+            sort_values(p,1,des,count)  =>  TIME_SERIES_VALUES {p=50} t0=5 t1=6 t2=null t3=8
+            sort_values(two,1,des,latest)  =>  TIME_SERIES_VALUES {az=y,status=200} t0=100 t1=null t2=null t3=null
             sort_values(p,0,asc,avg)  =>  TIME_SERIES_VALUES
             sort_values(m,1,des,avg)  =>  TIME_SERIES_VALUES {} t0=1 t1=2 t2=null t3=4
             sort_values(latest(p),2,asc,avg)  =>  TIME_SERIES_VALUES

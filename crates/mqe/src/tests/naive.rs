@@ -71,7 +71,7 @@ impl Naive<'_> {
             }
             Op::Relabels { target, replacement } => relabel(arg(0)?, target, replacement),
             Op::AggregateLabels { aggregation, labels } => aggregate_labels(*aggregation, labels, arg(0)?),
-            Op::SortValues { n, order, .. } => Ok(sort_values(arg(0)?, *n, *order)),
+            Op::SortValues { n, order, aggregation } => sort_values(arg(0)?, *n, *order, *aggregation),
             Op::SortLabelValues { order, labels } => Ok(sort_labels(arg(0)?, labels, *order)),
             Op::ForEachLabel => arg(0),
             Op::Offset(span) => self.table(&expr.args[0], back(frame, *span)),
@@ -496,14 +496,18 @@ fn aggregate_labels(aggregation: LabelAggregation, names: &[String], table: Tabl
     Ok(Table { kind: table.kind, labelled: !names.is_empty(), rows })
 }
 
-fn sort_values(mut table: Table, n: u32, order: Order) -> Table {
+fn sort_values(mut table: Table, n: u32, order: Order, aggregation: Aggregation) -> Result<Table> {
     if table.labelled {
-        let key = |cells: &[Cell]| mean(&numbers(cells)).unwrap_or(0.0);
-        table.rows.sort_by(|(_, a), (_, b)| directed(order, compare(key(a), key(b))));
-        table.rows.truncate(usize::try_from(n).unwrap());
         table.kind = ResultType::TimeSeriesValues;
+        let mut keyed = Vec::new();
+        for row in table.rows {
+            let alone = Table { kind: table.kind, labelled: true, rows: vec![row.clone()] };
+            keyed.push((aggregate(aggregation, alone)?.rows[0].1[0].1.unwrap_or(0.0), row));
+        }
+        keyed.sort_by(|(a, _), (b, _)| directed(order, compare(*a, *b)));
+        table.rows = keyed.into_iter().map(|(_, row)| row).take(usize::try_from(n).unwrap()).collect();
     }
-    table
+    Ok(table)
 }
 
 fn sort_labels(mut table: Table, names: &[String], order: Order) -> Table {
