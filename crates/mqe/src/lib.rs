@@ -8,7 +8,7 @@
 //!
 //! An alarm engine has many expressions and many entities, and the same evaluator: [`condition::compile`] checks that a text
 //! can be a condition and says what it is about, a [`Program`] of all conditions computes what they share once, and
-//! [`Program::run`] does so for a whole batch of entities. [`explain`] says what each part of one came to.
+//! [`Program::run`] does so for a whole batch of entities. [`explain()`] says what each part of one came to.
 //!
 //! Read [`ast`] for the language, `eval::pair` for the rules by which two operands meet. Where the language comes from:
 //! SkyWalking's `MQELexer.g4` and `MQEParser.g4` (version 11), and what its 10.4 server answers. What is ours and how much of it
