@@ -52,7 +52,7 @@ async fn submit(node: &Node, worker: usize, segment: &Segment) {
 
 fn one(summaries: &Summaries) -> &Summary {
     assert_eq!(summaries.len(), 1, "{summaries:?}");
-    summaries.values().next().unwrap()
+    summaries.values().next().expect("there is one")
 }
 
 #[tokio::test(start_paused = true)]
