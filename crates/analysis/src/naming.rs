@@ -66,7 +66,7 @@ impl Default for NamingConfig {
             openapi: true,
             max_endpoints: 3_000,
             templates: Templates::default(),
-            templates_from_percent: 80,
+            templates_from_percent: 50,
         }
     }
 }

@@ -92,10 +92,18 @@ struct Window {
     rules: u64,
     /// Names, or templates of names, that have an endpoint of their own.
     names: Hashes,
+    /// Names that had one before templates began, and keep what they have until the window ends.
+    n_before: usize,
     /// Whether names become templates.
     templates: bool,
     /// Names before they become templates, up to as many as make templates begin: with as many in this window they stay.
     given: Hashes,
+}
+
+impl Window {
+    fn is_full(&self, bounds: &Bounds) -> bool {
+        self.n_before + self.names.len() >= bounds.names
+    }
 }
 
 /// A window as it was at one time: what a worker goes by until it changes.
@@ -197,8 +205,9 @@ impl Service {
     fn publish(&self, window: &Window) {
         let bounds = &self.bounds;
         let is_counted = bounds.templates_from == usize::MAX || window.given.len() >= bounds.templates_from;
+        let is_full = window.is_full(bounds);
         let flag = |on: bool, flag: u64| if on { flag } else { 0 };
-        let state = flag(window.names.len() >= bounds.names, State::FULL)
+        let state = flag(is_full, State::FULL)
             | flag(window.templates, State::TEMPLATES)
             | flag(is_counted, State::COUNTED)
             | (window.epoch << 3);
@@ -228,12 +237,12 @@ impl Service {
             self.begin_templates(window, shown);
             return Admission::Changed;
         }
-        if window.names.len() >= bounds.names {
+        if window.is_full(bounds) {
             // It filled up since the worker looked.
             return Admission::Changed;
         }
         window.names.insert(name);
-        if window.names.len() >= bounds.names {
+        if window.is_full(bounds) {
             let (service, limit) = (&*self.name, bounds.names);
             warn!(
                 service,
@@ -246,7 +255,7 @@ impl Service {
         Admission::Kept
     }
 
-    /// From here on names become templates. Those there are make room for the templates, and say that they are needed.
+    /// From here on names become templates. Those there are have had their room; the last of them is the first to become one.
     fn begin_templates(&self, window: &mut Window, shown: &str) {
         let (service, names) = (&*self.name, window.names.len());
         warn!(
@@ -255,6 +264,7 @@ impl Service {
             last = shown,
             "many endpoints: ids, numbers and the like in their names count as `{{var}}` from here on"
         );
+        window.n_before = window.names.len() - 1;
         window.given = std::mem::take(&mut window.names);
         window.templates = true;
         window.epoch += 1;
