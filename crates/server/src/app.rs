@@ -326,6 +326,7 @@ impl Shared {
                 ingest: ingest.clone(),
                 ledger: Arc::clone(&self.ledger),
                 store: Arc::clone(&self.store),
+                naming: Arc::clone(&self.naming),
             },
         );
         let config = Arc::new(self.config.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use analysis::naming::{Exploder, Naming};
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::Html;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use storage::SharedStore;
 
 use crate::process;
+use crate::telemetry::EXPLODERS;
 
 /// The page. Nothing in it comes from elsewhere.
 const PAGE: &str = include_str!("page/index.html");
@@ -41,6 +43,8 @@ pub struct Parts {
     pub ledger: Arc<Ledger>,
     /// Where data are kept.
     pub store: SharedStore,
+    /// Which services bring too many endpoints.
+    pub naming: Arc<Naming>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -91,6 +95,18 @@ struct Status {
     process: ProcessStatus,
     services: Vec<Service>,
     refused: Vec<Refused>,
+    endpoints: Vec<Endpoints>,
+}
+
+/// A service some of whose endpoints' names were folded.
+#[derive(Debug, Serialize)]
+struct Endpoints {
+    service: String,
+    names: u64,
+    near_limit: bool,
+    full: bool,
+    templated: u64,
+    abandoned: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,6 +179,7 @@ impl Live {
             },
             services: inner.services(now),
             refused: refused.collect(),
+            endpoints: inner.endpoints(),
         }
     }
 }
@@ -182,6 +199,20 @@ impl Inner {
             elements: r.accepted,
         };
         reporters.map(service).collect()
+    }
+
+    /// The services with the most names folded; none where nothing was.
+    fn endpoints(&self) -> Vec<Endpoints> {
+        let worst = self.parts.naming.folded(EXPLODERS).services.into_iter();
+        let shown = |e: Exploder| Endpoints {
+            service: e.service,
+            names: e.names,
+            near_limit: e.templates,
+            full: e.full,
+            templated: e.templated,
+            abandoned: e.abandoned,
+        };
+        worst.filter(|e| e.templated + e.abandoned > 0).map(shown).collect()
     }
 
     /// Elements a second since the last look that lies a second back; between two looks the same figure.
