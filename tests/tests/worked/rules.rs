@@ -45,7 +45,7 @@ pub(crate) async fn e7_small_rules(store: Store) {
     assert_eq!(world.server.data(query, json!({})).await["l"]["spans"][0]["serviceCode"], long.as_str());
 
     world
-        .check(0, &[(instance(service("Runtime"), "r1"), "instance_jvm_cpu=2.0; instance_jvm_young_gc_count=5")])
+        .check(0, &[(instance(service("Runtime"), "r1"), "instance_jvm_cpu=2; instance_jvm_young_gc_count=5")])
         .await;
     world.server.stop().await;
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 /// How long rows of a day may take: they go to the store once a minute, and a busy machine may need several times as long.
-const SETTLED: Duration = Duration::from_secs(300);
+const SETTLED: Duration = Duration::from_secs(240);
 
 /// Milliseconds of a minute.
 pub(crate) const MINUTE: i64 = 60_000;
