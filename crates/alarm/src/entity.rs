@@ -133,17 +133,17 @@ mod tests {
             .map(|(scope, id)| {
                 let entity = Entity::of(scope, id).unwrap();
                 let (id0, id1) = entity.ids();
-                format!("{} {} | {} | {id0} | {id1}\n", entity.scope_id(), entity.scope_name(), entity.name)
+                format!("{} {} | {} | {id0} | [{id1}]\n", entity.scope_id(), entity.scope_name(), entity.name)
             })
             .collect();
         expect![[r#"
-            1 SERVICE | a | YQ==.1 | 
-            1 SERVICE | b | Yg==.0 | 
-            2 SERVICE_INSTANCE | a1 of a | YQ==.1_YTE= | 
-            3 ENDPOINT | /x in a | YQ==.1_L3g= | 
-            4 SERVICE_RELATION | a to b | YQ==.1 | Yg==.0
-            5 SERVICE_INSTANCE_RELATION | a1 of a to b1 of b | YQ==.1_YTE= | Yg==.0_YjE=
-            6 ENDPOINT_RELATION | /x in a to /y in b | YQ==.1_L3g= | Yg==.0_L3k=
+            1 SERVICE | a | YQ==.1 | []
+            1 SERVICE | b | Yg==.0 | []
+            2 SERVICE_INSTANCE | a1 of a | YQ==.1_YTE= | []
+            3 ENDPOINT | /x in a | YQ==.1_L3g= | []
+            4 SERVICE_RELATION | a to b | YQ==.1 | [Yg==.0]
+            5 SERVICE_INSTANCE_RELATION | a1 of a to b1 of b | YQ==.1_YTE= | [Yg==.0_YjE=]
+            6 ENDPOINT_RELATION | /x in a to /y in b | YQ==.1_L3g= | [Yg==.0_L3k=]
         "#]]
         .assert_eq(&shown);
     }
