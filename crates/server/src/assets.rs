@@ -13,8 +13,7 @@ const OAL: [(&str, &str); 4] = [
 ];
 const COMPONENTS: (&str, &str) = ("component-libraries.yml", include_str!("../../../config/component-libraries.yml"));
 
-const HIERARCHY: (&str, &str) =
-    ("hierarchy-definition.yml", include_str!("../../../config/hierarchy-definition.yml"));
+const HIERARCHY: (&str, &str) = ("hierarchy-definition.yml", include_str!("../../../config/hierarchy-definition.yml"));
 const LAYERS: (&str, &str) = ("layer-extensions.yml", include_str!("../../../config/layer-extensions.yml"));
 const PRICES: (&str, &str) = ("gen-ai-config.yml", include_str!("../../../config/gen-ai-config.yml"));
 
