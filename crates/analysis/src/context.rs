@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::naming::{Names, NamingConfig};
 use crate::oal::Program;
+use crate::policy::Policies;
+pub use crate::policy::{Apdex, Sampling, Slow};
 use crate::prices::Prices;
 use crate::rollup::Limits;
 use crate::windows;
-use crate::policy::Policies;
-pub use crate::policy::{Apdex, Sampling, Slow};
 
 /// How a segment's own status is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -22,8 +22,10 @@ pub(crate) fn derive(log: Log, out: &mut Out<'_>) {
     let service = out.names().service(&log.service);
     // The record is always under the normal id; the sign of life follows the layer (analysis 7.5).
     let service_id = id::service(service, true);
-    let instance_id = (!log.instance.is_empty()).then(|| id::instance(&service_id, out.names().instance(&log.instance)));
-    let endpoint_id = (!log.endpoint.is_empty()).then(|| id::endpoint(&service_id, &out.endpoint(service, &log.endpoint)));
+    let instance_id =
+        (!log.instance.is_empty()).then(|| id::instance(&service_id, out.names().instance(&log.instance)));
+    let endpoint_id =
+        (!log.endpoint.is_empty()).then(|| id::endpoint(&service_id, &out.endpoint(service, &log.endpoint)));
 
     let now = out.now();
     out.service_seen(&id::service(service, layer.normal), layer.ordinal, now);

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::{alias, policy};
 use crate::context::Context;
 use crate::delta::Delta;
 use crate::derive::derive;
 use crate::windows::Sightings;
+use crate::{alias, policy};
 
 /// How old the first record of a batch gets before the batch is handed in. A trace is to be seen within a second, and the embedded
 /// store takes half of it until it commits.

@@ -27,7 +27,12 @@ pub(super) fn derive(span: &Span, minute: Bucket, out: &mut Out<'_>) {
     let place = place(span);
     let endpoint = out.endpoint(service, &place);
     let transmission_ms = transmission_ms(span, out);
-    let access = PeerAccess { endpoint: &endpoint, operation: operation as i64, transmission_ms, ..PeerAccess::of(service, span) };
+    let access = PeerAccess {
+        endpoint: &endpoint,
+        operation: operation as i64,
+        transmission_ms,
+        ..PeerAccess::of(service, span)
+    };
     let source = Source::Access(&access);
     out.service_seen(&service_id, layer::VIRTUAL_MQ.ordinal, minute);
     out.observe((SourceKind::Mq, Scope::Service), (minute, &service_id), &source, None);

@@ -44,7 +44,11 @@ fn all(seeds: std::ops::Range<u64>, setup: Setup) -> Seen {
 fn whatever_happens_on_the_way_the_store_holds_the_sum_of_what_was_accepted() {
     let seen = all(0..1_000, RIGHT);
     assert!(
-        seen.elements > 20_000 && seen.failed_calls > 1_000 && seen.restarts > 100 && seen.evicted > 1_000 && seen.late > 100,
+        seen.elements > 20_000
+            && seen.failed_calls > 1_000
+            && seen.restarts > 100
+            && seen.evicted > 1_000
+            && seen.late > 100,
         "{seen:?}"
     );
 }

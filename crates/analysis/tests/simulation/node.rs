@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use analysis::{alias, policy};
 use analysis::context::Context;
 use analysis::rollup::{self, DELTAS_PER_WORKER, Rollup};
 use analysis::windows::{self, Watch};
 use analysis::worker::{self, Worker};
+use analysis::{alias, policy};
 use model::ledger::Ledger;
 use model::permit::Permit;
 use model::telemetry::{Envelope, Signal, Telemetry};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use analysis::naming::{Names, NamingConfig};
 use analysis::context::{Aliases, Config, Context, Serial, Settings};
+use analysis::naming::{Names, NamingConfig};
 use analysis::oal::{self, Program};
 use analysis::policy::Policies;
 use analysis::windows;
