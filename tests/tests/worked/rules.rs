@@ -44,9 +44,7 @@ pub(crate) async fn e7_small_rules(store: Store) {
     let query = "query{l:queryTrace(traceId:\"t-long\"){spans{serviceCode}}}";
     assert_eq!(world.server.data(query, json!({})).await["l"]["spans"][0]["serviceCode"], long.as_str());
 
-    world
-        .check(0, &[(instance(service("Runtime"), "r1"), "instance_jvm_cpu=2; instance_jvm_young_gc_count=5")])
-        .await;
+    world.check(0, &[(instance(service("Runtime"), "r1"), "instance_jvm_cpu=2; instance_jvm_young_gc_count=5")]).await;
     world.server.stop().await;
 }
 
