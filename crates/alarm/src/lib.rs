@@ -20,6 +20,7 @@ pub mod route;
 pub mod rule;
 pub mod select;
 pub mod silence;
+pub mod state;
 
 pub use doc::{Doc, Stored};
 pub use entity::Entity;
