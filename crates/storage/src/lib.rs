@@ -170,6 +170,8 @@ pub trait Store: Send + Sync + 'static {
     async fn records(&self, query: &RecordQuery) -> Result<RecordPage, StoreError>;
 
     /// The ids of what [`Store::records`] answers, in the same order. A store that can tell them without reading the records does.
+    /// It may then name some more, whose keywords only reading tells apart from those asked for: as good as never, but records that are
+    /// read by these ids are to meet the conditions, too.
     async fn record_ids(&self, query: &RecordQuery) -> Result<Vec<ByteString>, StoreError> {
         Ok(self.records(query).await?.records.into_iter().map(|record| record.id).collect())
     }

@@ -143,7 +143,7 @@ pub async fn complete(
     missing.retain(|id| !known.contains(&segment_number(id)));
     missing.truncate(MAX_ADDED);
     for ids in missing.chunks(ADDED_AT_A_TIME) {
-        let query = RecordQuery { ids: ids.to_vec(), ..RecordQuery::oldest(RecordKind::Segment, ids.len()) };
+        let query = RecordQuery { ids: ids.to_vec(), limit: ids.len(), ..query.clone() };
         for record in store.records(&query).await?.records {
             let Some((trace_id, piece)) = Piece::of(&record, numbers(&record)) else { continue };
             match summaries.get_mut(trace_id) {

@@ -14,7 +14,7 @@ use super::rows::{DbFile, io_failure, sync_parent};
 use crate::{ItemQuery, StoreError, Swapped, about};
 
 /// What the file `format` says. Raise the number with every change that an older or newer version could not read.
-const FORMAT: &str = "skylark embedded store, format 1\n";
+const FORMAT: &str = "skylark embedded store, format 2\n";
 
 /// The folder is ours while this lives and until it is released.
 #[derive(Debug)]

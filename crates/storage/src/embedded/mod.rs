@@ -170,10 +170,7 @@ impl Embedded {
     }
 
     async fn write_records(&self, batch: &Batch) -> Result<(), StoreError> {
-        let write = |kind: RecordKind| {
-            let records: Vec<_> = batch.records.iter().filter(|record| record.kind == kind).cloned().collect();
-            async move { if records.is_empty() { Ok(()) } else { self.0.of(kind).write(records).await } }
-        };
+        let write = |kind: RecordKind| self.0.of(kind).write(&batch.records);
         let [segment, log, event, trace] = RecordKind::ALL.map(write);
         let (segment, log, event, trace) = tokio::join!(segment, log, event, trace);
         segment.and(log).and(event).and(trace)

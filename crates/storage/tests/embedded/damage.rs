@@ -71,10 +71,14 @@ async fn a_folder_stays_locked_until_a_dropped_store_has_committed() {
 async fn another_format_is_refused_and_left_alone() {
     let folder = filled().await;
     let format = folder.path().join("format");
-    for (text, word) in [("skylark embedded store, format 99\n", "format 99"), ("", "\"\"")] {
+    for (text, word) in [
+        ("skylark embedded store, format 99\n", "format 99"),
+        ("skylark embedded store, format 1\n", "format 1"),
+        ("", "\"\""),
+    ] {
         fs::write(&format, text).unwrap();
         let what = refused(&folder, "UTC");
-        assert!(what.contains(word) && what.contains("format 1"), "{what}");
+        assert!(what.contains(word) && what.contains("format 2"), "{what}");
         assert_eq!(fs::read_to_string(&format).unwrap(), text);
     }
     fs::write(&format, [0xff, 0xfe]).unwrap();

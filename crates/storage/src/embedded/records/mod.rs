@@ -1,5 +1,7 @@
 //! Records: one index for each kind and partition of time, written by one thread for each kind.
 
+mod document;
+mod keyword;
 mod partition;
 mod schema;
 mod search;
@@ -19,7 +21,9 @@ use model::record::Record;
 use model::{ByteString, UnixMillis};
 use tokio::sync::{Semaphore, oneshot};
 
+use self::document::Document;
 use self::partition::Partition;
+use self::schema::Fields;
 use self::worker::{Message, Pending, Worker};
 use super::Process;
 use super::meter::Commits;
@@ -29,6 +33,8 @@ use crate::{RecordPage, RecordQuery, StoreError};
 
 /// Batches that may wait for a kind's thread.
 const QUEUE: usize = 64;
+/// Records that are encoded between two awaits: each takes about a microsecond.
+const ENCODED_AT_ONCE: usize = 256;
 /// How long a partition that is not written to stays open unused.
 const READER_IDLE: Duration = Duration::from_secs(300);
 
@@ -44,6 +50,8 @@ pub(super) struct Records {
 #[derive(Debug)]
 struct Shared {
     kind: RecordKind,
+    /// The fields of every partition that is written to.
+    fields: Fields,
     dir: PathBuf,
     process: Process,
     /// Ascending by name.
@@ -79,8 +87,11 @@ impl Records {
         {
             tracing::warn!(%error, kind = kind.def().name, "files that a crash left could not be removed");
         }
+        let fields = Fields::of(&schema::schema(kind.def()), kind.def())
+            .ok_or_else(|| StoreError::Query(format!("{} has no fields of ours", kind.def().name)))?;
         let shared = Shared {
             kind,
+            fields,
             dir,
             process,
             partitions: Mutex::new(partitions),
@@ -91,12 +102,25 @@ impl Records {
         Ok(Records { shared: Arc::new(shared), thread: Mutex::default(), places: Arc::new(Semaphore::new(QUEUE)) })
     }
 
-    /// Appends; answers after the commit that holds them, when they can be found.
-    pub(super) async fn write(&self, records: Vec<Record>) -> Result<(), StoreError> {
+    /// Appends those of this kind; answers after the commit that holds them, when they can be found.
+    pub(super) async fn write(&self, records: &[Record]) -> Result<(), StoreError> {
+        let Shared { kind, fields, .. } = &*self.shared;
+        let mut documents = Vec::with_capacity(records.iter().filter(|record| record.kind == *kind).count());
+        for (n, record) in records.iter().enumerate() {
+            if record.kind == *kind {
+                documents.push(Document::of(fields, kind.def(), record));
+            }
+            if n % ENCODED_AT_ONCE == ENCODED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        if documents.is_empty() {
+            return Ok(());
+        }
         let gone = || StoreError::Unavailable("the store is closed".to_owned());
         let permit = self.places.clone().acquire_owned().await.map_err(|_| gone())?;
         let (answer, answered) = oneshot::channel();
-        self.send(Message::Add(Pending { records, answer, permit }))?;
+        self.send(Message::Add(Pending { documents, answer, permit }))?;
         answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the records' thread ended".to_owned())))
     }
 

@@ -1,23 +1,20 @@
-//! From field types to an index: the fields of a kind, how each is searched, and the document of a record.
+//! From field types to an index: the fields of a kind, and how each is searched.
 
 use model::kinds::{FieldType, KindDef};
-use model::record::{FieldValue, Record};
 use tantivy::schema::{
     BytesOptions, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, Schema, TextFieldIndexing, TextOptions,
 };
 use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer};
-use tantivy::{Index, IndexSettings, TantivyDocument};
+use tantivy::{Index, IndexSettings};
 
-use crate::keyword::term_text;
-use crate::whole;
 use crate::words::words;
 
 /// The record's time; in every kind.
 pub(super) const TIME: &str = "_time";
 /// The record's id, as a column: it breaks ties, and no list of postings for millions of single ids is kept.
 pub(super) const ID: &str = "_id";
-/// The whole record ([`whole`]).
+/// The whole record ([`crate::whole`]).
 const BODY: &str = "_body";
 /// The name under which our tokenizer is registered; it is written into the schema.
 const WORDS: &str = "skylark_words";
@@ -30,7 +27,7 @@ pub(super) fn schema(def: &KindDef) -> Schema {
     builder.add_bytes_field(BODY, BytesOptions::from(STORED));
     for field in def.fields {
         match field.ty {
-            FieldType::Keyword | FieldType::Keywords => builder.add_text_field(field.name, keyword()),
+            FieldType::Keyword | FieldType::Keywords => builder.add_u64_field(field.name, keyword()),
             FieldType::Text => builder.add_text_field(field.name, text()),
             FieldType::Int => builder.add_i64_field(field.name, NumericOptions::default().set_fast()),
             FieldType::Bool => builder.add_bool_field(field.name, INDEXED),
@@ -39,14 +36,9 @@ pub(super) fn schema(def: &KindDef) -> Schema {
     builder.build()
 }
 
-/// Nothing but which documents have it.
-fn keyword() -> TextOptions {
-    TextOptions::default().set_indexing_options(
-        TextFieldIndexing::default()
-            .set_tokenizer("raw")
-            .set_index_option(IndexRecordOption::Basic)
-            .set_fieldnorms(false),
-    )
+/// Nothing but which documents have it: the number of a keyword ([`super::keyword`]).
+fn keyword() -> NumericOptions {
+    NumericOptions::default().set_indexed()
 }
 
 /// Words with their positions, for phrases.
@@ -89,30 +81,6 @@ impl Fields {
         let field = |name: &str| schema.get_field(name).ok();
         let own = def.fields.iter().map(|f| field(f.name)).collect();
         Some(Fields { time: field(TIME)?, id: field(ID)?, body: field(BODY)?, own })
-    }
-
-    /// The document of a record. A value that does not fit its field's type is kept with the record and not searched.
-    pub(super) fn document(&self, def: &KindDef, record: &Record) -> TantivyDocument {
-        let mut document = TantivyDocument::new();
-        document.add_i64(self.time, record.time.0);
-        document.add_text(self.id, term_text(&record.id));
-        document.add_bytes(self.body, &whole::encode(record));
-        for ((def, field), value) in def.fields.iter().zip(&self.own).zip(&record.fields) {
-            let Some(field) = *field else { continue };
-            match (def.ty, value) {
-                (FieldType::Keyword | FieldType::Keywords, FieldValue::Text(text)) => {
-                    document.add_text(field, term_text(text));
-                }
-                (FieldType::Keyword | FieldType::Keywords, FieldValue::Texts(texts)) => {
-                    texts.iter().for_each(|text| document.add_text(field, term_text(text)));
-                }
-                (FieldType::Text, FieldValue::Text(text)) => document.add_text(field, text),
-                (FieldType::Int, FieldValue::Int(v)) => document.add_i64(field, *v),
-                (FieldType::Bool, FieldValue::Bool(v)) => document.add_bool(field, *v),
-                _ => {}
-            }
-        }
-        document
     }
 }
 

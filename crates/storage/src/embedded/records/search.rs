@@ -12,6 +12,7 @@ use tantivy::query::Query;
 use tantivy::schema::Value as _;
 use tantivy::{DocAddress, DocId, Score, Searcher, SegmentReader, TantivyDocument, TantivyError};
 
+use super::keyword;
 use super::partition::{Bounds, Open, Partition};
 use super::schema::{ID, TIME};
 use super::translate::translate;
@@ -34,11 +35,24 @@ pub(super) fn search(
     query: &RecordQuery,
     horizon: UnixMillis,
 ) -> Result<RecordPage, StoreError> {
-    let (asked, hits) = find(partitions, query, horizon)?;
-    read(&asked, query, &hits)
+    // Another keyword may have the number of the one that is asked for. As good as never; then there must be as many hits more.
+    let mut others = 0;
+    loop {
+        let longer = RecordQuery { limit: query.limit.saturating_add(others), ..query.clone() };
+        let (asked, hits) = find(partitions, &longer, horizon)?;
+        let mut records = read(&asked, query, &hits)?;
+        let found = records.len();
+        records.retain(|record| keyword::has(record, &query.conditions));
+        if found - records.len() <= others || hits.len() < longer.limit {
+            records.truncate(query.limit);
+            return Ok(RecordPage { records });
+        }
+        others = found - records.len();
+    }
 }
 
-/// The ids of what [`search`] answers. `None`: one of them is too long to be told without reading its record.
+/// The ids of what [`search`] answers, and of what only reading would tell apart from it. `None`: one of them is too long to be told
+/// without reading its record.
 pub(super) fn ids(
     partitions: &[&Partition],
     query: &RecordQuery,
@@ -106,7 +120,7 @@ fn sort(hits: &mut [Hit], order: RecordOrder) {
 }
 
 /// The records of hits. Those of a partition that has just become unreadable are left out.
-fn read(asked: &[Asked<'_>], query: &RecordQuery, hits: &[Hit]) -> Result<RecordPage, StoreError> {
+fn read(asked: &[Asked<'_>], query: &RecordQuery, hits: &[Hit]) -> Result<Vec<Record>, StoreError> {
     let mut records: Vec<Option<Record>> = vec![None; hits.len()];
     for (i, (partition, _)) in asked.iter().enumerate() {
         if hits.iter().all(|hit| hit.partition != i) {
@@ -126,7 +140,7 @@ fn read(asked: &[Asked<'_>], query: &RecordQuery, hits: &[Hit]) -> Result<Record
             Ok(())
         })?;
     }
-    Ok(RecordPage { records: records.into_iter().flatten().collect() })
+    Ok(records.into_iter().flatten().collect())
 }
 
 /// The first `want` different records of a partition. Repeats lie next to each other, so a full answer with repeats in it is

@@ -13,6 +13,7 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Score, SegmentReader, Term};
 
+use super::keyword;
 use super::partition::Bounds;
 use super::schema::{Fields, ID};
 use crate::keyword::term_text;
@@ -43,7 +44,7 @@ pub(super) fn translate(fields: &Fields, bounds: Bounds, query: &RecordQuery) ->
 }
 
 fn meets(field: Field, query: &RecordQuery, condition: &Condition) -> Box<dyn Query> {
-    let term = |text: &ByteString| Term::from_field_text(field, &term_text(text));
+    let term = |text: &ByteString| Term::from_field_u64(field, keyword::term(text));
     let ty = query.kind.def().fields.get(condition.field).map(|field| field.ty);
     match (&condition.test, ty) {
         (Test::Equal(FieldValue::Text(text)), Some(FieldType::Keyword | FieldType::Keywords)) => one(term(text)),

@@ -5,13 +5,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use model::kinds::RecordKind;
-use model::record::Record;
-use tantivy::TantivyDocument;
 use tantivy::indexer::{IndexWriter, IndexWriterOptions, LogMergePolicy, UserOperation};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::document::Document;
 use super::partition::{Name, Partition, failure};
 use crate::StoreError;
 use crate::calendar::DAY_MS;
@@ -49,7 +48,7 @@ pub(super) enum Message {
 /// Records that are not committed yet.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) records: Vec<Record>,
+    pub(super) documents: Vec<Document>,
     pub(super) answer: oneshot::Sender<Result<(), StoreError>>,
     /// A place in the queue.
     pub(super) permit: OwnedSemaphorePermit,
@@ -69,7 +68,7 @@ pub(super) struct Worker {
 
 struct Writing {
     partition: Arc<Partition>,
-    writer: IndexWriter,
+    writer: IndexWriter<Document>,
 }
 
 impl Worker {
@@ -106,7 +105,7 @@ impl Worker {
             self.commit();
             self.writer = None;
         }
-        self.records += pending.records.len();
+        self.records += pending.documents.len();
         self.pending.push(pending);
         self.due.get_or_insert_with(|| Instant::now() + self.shared.process.options.commit_every);
         // A failure shows again at the commit, which starts anew from the last one.
@@ -135,13 +134,10 @@ impl Worker {
             None => open_writer(&self.shared)?,
         };
         let writing = self.writer.insert(writing);
-        let fields = writing.partition.open()?.fields;
         for pending in self.pending.iter().skip(self.added) {
             self.shared.process.options.faults.at("records.add")?;
-            writing.partition.widen(pending.records.iter().map(|record| record.time));
-            let add = |record| UserOperation::Add(fields.document(self.kind.def(), record));
-            let operations: Vec<UserOperation<TantivyDocument>> = pending.records.iter().map(add).collect();
-            writing.writer.run(operations).map_err(failure)?;
+            writing.partition.widen(pending.documents.iter().map(Document::time));
+            writing.writer.run(pending.documents.iter().cloned().map(UserOperation::Add)).map_err(failure)?;
             self.added += 1;
         }
         Ok(())
@@ -240,7 +236,7 @@ fn open_writer(shared: &Shared) -> Result<Writing, StoreError> {
         .num_merge_threads(1)
         .memory_budget_per_thread(shared.process.options.arena_bytes)
         .build();
-    let writer: IndexWriter = partition.open()?.index.writer_with_options(options).map_err(failure)?;
+    let writer: IndexWriter<Document> = partition.open()?.index.writer_with_options(options).map_err(failure)?;
     let mut policy = LogMergePolicy::default();
     policy.set_min_num_segments(MERGED_AT_ONCE);
     policy.set_min_layer_size(SMALL);
