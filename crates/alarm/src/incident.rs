@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
 use crate::entity::Entity;
-use crate::rule::Severity;
+use crate::rule::{Profile, Severity};
 
 /// The state of a rule for an entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,9 +102,64 @@ pub struct Transition {
     /// Why it ended, of [`What::Recovered`].
     #[serde(default)]
     pub reason: Option<Reason>,
-    /// Whether stored notifications list it, or there is nobody to tell.
+    /// What became of it, for each group that it belongs to.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
+    /// Whether there is nothing left to decide: stored notifications list it, or its marks say why nobody is told.
     #[serde(default)]
     pub dispatched: bool,
+}
+
+/// What became of a transition for one group of alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
+    /// A stored notification lists it.
+    Told,
+    /// A stored notification lists it and says that the alarm flaps: what follows is not told until it has calmed down.
+    ToldFlapping,
+    /// A stored notification counts it without listing it.
+    Omitted,
+    /// A silence holds.
+    Silenced,
+    /// Another open alarm inhibits it.
+    Inhibited,
+    /// The route is muted at that time.
+    Muted,
+    /// Somebody takes care of the incident.
+    Acknowledged,
+    /// Another open alarm explains it by topology.
+    Folded,
+    /// The alarm flaps, which was told.
+    Flapping,
+    /// The rule is a shadow.
+    Shadow,
+    /// No route leads anywhere.
+    Unrouted,
+    /// There is no such receiver.
+    NoReceiver,
+    /// The receiver wants no recoveries.
+    Unwanted,
+    /// The recovery of what was not told.
+    Untold,
+    /// It was over before it was to be told.
+    Brief,
+}
+
+/// What became of a transition for one group of alarms, and by what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mark {
+    /// Id of the group; empty: it is the same for all.
+    pub group: String,
+    /// The receiver.
+    pub receiver: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The id of the notification or silence, the name of the inhibition or interval, the incident, or who acknowledged.
+    pub by: String,
+    /// When.
+    pub at: UnixMillis,
 }
 
 /// Something that somebody said of an incident.
@@ -150,8 +205,11 @@ pub struct Incident {
     pub rule_name: String,
     /// The rule's expression then.
     pub expression: String,
-    /// Receivers that the rule names, and whether it is SkyWalking's way of routing.
+    /// Receivers that the rule names.
     pub hooks: Vec<String>,
+    /// The rule's profile then: SkyWalking's is told at once, in SkyWalking's way.
+    #[serde(default)]
+    pub profile: Profile,
     /// How bad it is.
     pub severity: Severity,
     /// Whether nobody is told.

@@ -89,6 +89,9 @@ pub struct Told {
     pub uuid: String,
     /// The transition's text.
     pub message: String,
+    /// Whether the alarm flaps: what follows is not told until it has calmed down.
+    #[serde(default)]
+    pub flapping: bool,
 }
 
 /// A notification. Once stored it is delivered, or dead and visible. What it shows beside [`Told`] is read from the incidents when it
@@ -110,6 +113,9 @@ pub struct Notification {
     pub told: Vec<Told>,
     /// How many more the group holds that it does not list.
     pub omitted: u64,
+    /// How many open alarms those that it lists explain by topology.
+    #[serde(default)]
+    pub folded: u64,
     /// Whether nothing new is in it: a repetition.
     pub repeated: bool,
     /// Whether it is a test.
@@ -127,6 +133,12 @@ pub struct Notification {
     pub attempts: Vec<Attempt>,
     /// When it was done with.
     pub finished: Option<UnixMillis>,
+    /// Which of its requests the receiver has already, where one alone failed: a hash of each.
+    #[serde(default)]
+    pub delivered: Vec<String>,
+    /// When somebody had a dead one sent again: its time begins anew then.
+    #[serde(default)]
+    pub redriven: Option<UnixMillis>,
 }
 
 impl Doc for Notification {
