@@ -38,6 +38,18 @@ pub mod v10 {
     tonic::include_proto!("skywalking.v10");
 }
 
+/// No package: the hook through which alarms are told to programs. Its client is `alarm_service_client`.
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    missing_debug_implementations,
+    rust_2018_idioms,
+    reason = "generated code"
+)]
+pub mod alarm {
+    tonic::include_proto!("_");
+}
+
 /// Encoded `google.protobuf.FileDescriptorSet` of all our files, imports included, without source positions.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
