@@ -16,19 +16,112 @@ const FEW_KEYS: usize = 8;
 ///
 /// Over [`MAX_KEYS`] the smallest keys stay and the rest is folded into [`OVERFLOW_KEY`]; "the first that came" would make the
 /// result depend on the order of arrival.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Buckets(Few<(i32, u64)>);
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<(i32, u64)>", into = "Vec<(i32, u64)>")]
+pub struct Buckets(Counts);
+
+/// Most of what a node holds are histograms, and a call is looked up in seven of them: half the memory is half the misses.
+#[derive(Clone, Debug)]
+enum Counts {
+    /// As [`pack`] has them, while every count has room.
+    Packed(Few<u64>),
+    /// From the first count on that has none.
+    #[expect(clippy::box_collection, reason = "it is as good as never used, and must not make the others larger")]
+    Plain(Box<Vec<(i32, u64)>>),
+}
+
+/// A key in the upper half, so that numbers order as their keys do, and its count in the lower one. `None`: it has no room.
+fn pack(key: i32, n: u64) -> Option<u64> {
+    let n = u32::try_from(n).ok()?;
+    Some(u64::from(key.cast_unsigned() ^ SIGN) << 32 | u64::from(n))
+}
+
+/// What was packed.
+#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+fn unpack(packed: u64) -> (i32, u64) {
+    let key = ((packed >> 32) as u32 ^ SIGN).cast_signed();
+    (key, u64::from(packed as u32))
+}
+
+/// Negative keys come before others once this bit is turned over.
+const SIGN: u32 = 1 << 31;
+
+impl Counts {
+    /// Of pairs that ascend, about so many.
+    fn of(pairs: impl Iterator<Item = (i32, u64)>, about: usize) -> Counts {
+        let mut packed = Vec::with_capacity(about);
+        let mut pairs = pairs.peekable();
+        while let Some(one) = pairs.peek().and_then(|&(key, n)| pack(key, n)) {
+            packed.push(one);
+            pairs.next();
+        }
+        if pairs.peek().is_none() {
+            return Counts::Packed(packed.into());
+        }
+        Counts::Plain(Box::new(packed.into_iter().map(unpack).chain(pairs).collect()))
+    }
+
+    /// The pairs with room for any count.
+    fn plain(&mut self) -> &mut Vec<(i32, u64)> {
+        if let Counts::Packed(packed) = self {
+            *self = Counts::Plain(Box::new(packed.iter().copied().map(unpack).collect()));
+        }
+        match self {
+            Counts::Plain(plain) => plain,
+            Counts::Packed(_) => unreachable!("it was just replaced"),
+        }
+    }
+
+    fn add(&mut self, key: i32, n: u64) {
+        if let Counts::Packed(packed) = self {
+            let found = packed.binary_search_by_key(&key, |&one| unpack(one).0);
+            let known = found.map_or(0, |at| packed.get(at).map_or(0, |&one| unpack(one).1));
+            if let Some(one) = known.checked_add(n).and_then(|n| pack(key, n)) {
+                return match found {
+                    Ok(at) => packed[at] = one,
+                    Err(at) => packed.insert(at, one),
+                };
+            }
+        }
+        let plain = self.plain();
+        match plain.binary_search_by_key(&key, |&(k, _)| k) {
+            Ok(at) => plain[at].1 = plain[at].1.wrapping_add(n),
+            Err(at) => plain.insert(at, (key, n)),
+        }
+    }
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Buckets(Counts::Packed(Few::new()))
+    }
+}
+
+impl PartialEq for Buckets {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Buckets {}
+
+impl From<Vec<(i32, u64)>> for Buckets {
+    fn from(counts: Vec<(i32, u64)>) -> Self {
+        counts.into_iter().collect()
+    }
+}
+
+impl From<Buckets> for Vec<(i32, u64)> {
+    fn from(buckets: Buckets) -> Self {
+        buckets.iter().collect()
+    }
+}
 
 impl Buckets {
     /// Counts `n` more at `key`.
     pub fn add(&mut self, key: i32, n: u64) {
-        match self.0.binary_search_by_key(&key, |&(k, _)| k) {
-            Ok(i) => self.0[i].1 = self.0[i].1.wrapping_add(n),
-            Err(i) => {
-                self.0.insert(i, (key, n));
-                self.cap();
-            }
-        }
+        self.0.add(key, n);
+        self.cap();
     }
 
     /// Adds the other's counts to this one's.
@@ -36,52 +129,69 @@ impl Buckets {
         if other.len() <= FEW_KEYS {
             return other.iter().for_each(|(key, n)| self.add(key, n));
         }
-        let mut merged = Vec::with_capacity(self.0.len().max(other.0.len()));
-        let (mut a, mut b) = (self.0.iter().peekable(), other.0.iter().peekable());
-        loop {
-            let next = match (a.peek(), b.peek()) {
-                (Some(x), Some(y)) if x.0 == y.0 => {
-                    (x.0, a.next().map_or(0, |x| x.1).wrapping_add(b.next().map_or(0, |y| y.1)))
-                }
-                (Some(x), Some(y)) if x.0 < y.0 => (x.0, a.next().map_or(0, |x| x.1)),
-                (_, Some(y)) => (y.0, b.next().map_or(0, |y| y.1)),
-                (Some(x), None) => (x.0, a.next().map_or(0, |x| x.1)),
-                (None, None) => break,
-            };
-            merged.push(next);
-        }
-        self.0 = merged.into();
+        self.0 = self.merged(other);
         self.cap();
     }
 
+    fn merged(&self, other: &Buckets) -> Counts {
+        let (mut a, mut b) = (self.iter().peekable(), other.iter().peekable());
+        let merged = std::iter::from_fn(|| match (a.peek(), b.peek()) {
+            (Some(x), Some(y)) if x.0 == y.0 => {
+                let (x, y) = (a.next()?, b.next()?);
+                Some((x.0, x.1.wrapping_add(y.1)))
+            }
+            (Some(x), Some(y)) if x.0 < y.0 => a.next(),
+            (_, Some(_)) => b.next(),
+            (_, None) => a.next(),
+        });
+        Counts::of(merged, self.len().max(other.len()))
+    }
+
     fn cap(&mut self) {
-        let real = self.0.len() - usize::from(self.0.last().is_some_and(|&(k, _)| k == OVERFLOW_KEY));
-        if real <= MAX_KEYS {
+        if self.len() <= MAX_KEYS {
             return;
         }
-        let counts = self.0.vec();
-        let folded = counts.drain(MAX_KEYS..).fold(0u64, |sum, (_, n)| sum.wrapping_add(n));
-        counts.push((OVERFLOW_KEY, folded));
+        let last = match &self.0 {
+            Counts::Packed(packed) => packed.last().map(|&one| unpack(one).0),
+            Counts::Plain(plain) => plain.last().map(|&(key, _)| key),
+        };
+        if self.len() - usize::from(last == Some(OVERFLOW_KEY)) <= MAX_KEYS {
+            return;
+        }
+        let folded = match &mut self.0 {
+            Counts::Packed(packed) => {
+                packed.vec().drain(MAX_KEYS..).fold(0u64, |sum, one| sum.wrapping_add(unpack(one).1))
+            }
+            Counts::Plain(plain) => plain.drain(MAX_KEYS..).fold(0u64, |sum, (_, n)| sum.wrapping_add(n)),
+        };
+        self.0.add(OVERFLOW_KEY, folded);
     }
 
     /// The counts, ascending by key.
     pub fn iter(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
-        self.0.iter().copied()
+        let (packed, plain): (&[u64], &[(i32, u64)]) = match &self.0 {
+            Counts::Packed(packed) => (packed, &[]),
+            Counts::Plain(plain) => (&[], plain),
+        };
+        packed.iter().copied().map(unpack).chain(plain.iter().copied())
     }
 
     /// Number of keys.
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Counts::Packed(packed) => packed.len(),
+            Counts::Plain(plain) => plain.len(),
+        }
     }
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// Sum of all counts.
     pub fn total(&self) -> u64 {
-        self.0.iter().fold(0, |sum, &(_, n)| sum.wrapping_add(n))
+        self.iter().fold(0, |sum, (_, n)| sum.wrapping_add(n))
     }
 
     /// The value at each rank, in the order of `ranks` (per cent, ascending): the *lower edge* of the bucket in which the
@@ -154,5 +264,38 @@ mod tests {
         assert_eq!(up.total(), u64::try_from(n).unwrap());
         assert_eq!(up.len(), MAX_KEYS + 1);
         assert_eq!(up.iter().last(), Some((OVERFLOW_KEY, 10)));
+    }
+
+    #[test]
+    fn counts_without_room_in_half_a_number_count_on() {
+        let most = u64::from(u32::MAX);
+        let mut buckets: Buckets = [(5, most), (-7, 3), (9, 1)].into_iter().collect();
+        assert!(matches!(buckets.0, Counts::Packed(_)));
+        let before = buckets.clone();
+        buckets.add(5, 1);
+        buckets.add(i32::MIN, most + 7);
+        let all = [(i32::MIN, most + 7), (-7, 3), (5, most + 1), (9, 1)];
+        assert!(buckets.iter().eq(all));
+        assert_eq!(Vec::from(buckets.clone()), all);
+        assert_eq!(Buckets::from(all.to_vec()), buckets);
+        buckets.add(5, u64::MAX);
+        let less: Buckets = [(i32::MIN, most + 7), (-7, 3), (5, most), (9, 1)].into_iter().collect();
+        assert_eq!(buckets, less, "counts wrap at 64 bits, wherever they lie");
+        let mut merged = before.clone();
+        let many: Buckets = (0..100).map(|key| (key, most)).collect();
+        merged.merge(&many);
+        let mut back = many.clone();
+        back.merge(&before);
+        assert_eq!(merged, back);
+        assert!(merged.iter().eq([(-7, 3)].into_iter().chain((0..100).map(|key| match key {
+            5 => (5, 2 * most),
+            9 => (9, most + 1),
+            key => (key, most),
+        }))));
+    }
+
+    #[test]
+    fn it_is_no_larger_than_a_vector() {
+        assert_eq!(size_of::<Buckets>(), size_of::<Vec<u8>>());
     }
 }
