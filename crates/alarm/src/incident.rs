@@ -146,6 +146,27 @@ pub enum Outcome {
     Brief,
 }
 
+impl Outcome {
+    /// Whether the receiver knows of it.
+    pub fn is_told(self) -> bool {
+        matches!(self, Outcome::Told | Outcome::ToldFlapping | Outcome::Omitted)
+    }
+
+    /// Whether it is told when what kept it back does so no more and the incident is still open.
+    pub fn is_kept_back(self) -> bool {
+        matches!(
+            self,
+            Outcome::Silenced
+                | Outcome::Inhibited
+                | Outcome::Muted
+                | Outcome::Acknowledged
+                | Outcome::Folded
+                | Outcome::Flapping
+                | Outcome::NoReceiver
+        )
+    }
+}
+
 /// What became of a transition for one group of alarms, and by what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -246,6 +267,31 @@ pub struct Incident {
     /// The incident that explains it, where topology says so.
     #[serde(default)]
     pub origin: Option<String>,
+}
+
+impl Transition {
+    /// What became of it for a group.
+    pub fn mark(&self, group: &str) -> Option<&Mark> {
+        self.marks.iter().find(|mark| mark.group == group)
+    }
+}
+
+impl Incident {
+    /// Whether its last transition is the recovery.
+    pub fn is_over(&self) -> bool {
+        self.transitions.last().is_some_and(|last| last.what == What::Recovered)
+    }
+
+    /// The last transition that a group's receiver was told of.
+    pub fn told(&self, group: &str) -> Option<&Transition> {
+        let told = |t: &&Transition| t.mark(group).is_some_and(|mark| mark.outcome.is_told());
+        self.transitions.iter().rev().find(told)
+    }
+
+    /// Whether it is open as far as a group's receiver knows.
+    pub fn known_open(&self, group: &str) -> bool {
+        self.told(group).is_some_and(|told| told.what != What::Recovered)
+    }
 }
 
 impl Doc for Incident {
