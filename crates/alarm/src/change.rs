@@ -39,6 +39,9 @@ pub struct Change {
     pub name: String,
     /// What was done.
     pub op: Op,
+    /// The revision that the document has with it.
+    #[serde(default)]
+    pub revision: u64,
     /// The change before it; empty: there is none.
     pub previous: String,
     /// The document after it, as JSON, secrets sealed; empty where it was deleted.
