@@ -68,7 +68,8 @@ fn every_element_ends_once_also_where_nodes_give_up() {
 /// Whether a bug shows within these seeds; the fewer it takes, the better the worlds are.
 fn check_caught(bug: Bug) {
     let metrics = metrics();
-    let caught = (0..1_000).find_map(|seed| run(seed, Setup { bug, ..RIGHT }, &metrics).err().map(|wrong| (seed, wrong)));
+    let caught =
+        (0..1_000).find_map(|seed| run(seed, Setup { bug, ..RIGHT }, &metrics).err().map(|wrong| (seed, wrong)));
     assert!(caught.is_some(), "{bug:?} was not caught");
 }
 
