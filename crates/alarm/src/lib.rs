@@ -10,17 +10,30 @@
 //! 2. The dispatch pass turns transitions that are not dispatched yet into [`notification::Notification`]s, by the route tree.
 //! 3. The sender notes an attempt, sends, and notes what became of it.
 
+pub mod bits;
 pub mod change;
+pub mod check;
+pub mod columns;
+pub mod dispatch;
 pub mod doc;
+pub mod edit;
 pub mod entity;
+pub mod growth;
+pub mod import;
 pub mod incident;
+pub mod minutes;
 pub mod notification;
+pub mod pass;
+pub mod pattern;
+pub mod plan;
 pub mod receiver;
 pub mod route;
 pub mod rule;
 pub mod select;
+pub mod settings;
 pub mod silence;
 pub mod state;
+pub mod variables;
 
 pub use doc::{Doc, Stored};
 pub use entity::Entity;

@@ -119,15 +119,25 @@ impl Program {
     /// `answer` is told the number of the expression, the entities, and what it came to for them or why it has no result. Most
     /// expressions are answered once for the whole batch. Those in which numbers decide about the form (`sort_values`,
     /// `view_as_seq`) are answered for each entity; the columns of such an answer have one entity.
-    pub fn run(&self, batch: Batch<'_>, mut answer: impl FnMut(usize, Range<usize>, Result<&Value, &str>)) {
+    pub fn run(&self, batch: Batch<'_>, answer: impl FnMut(usize, Range<usize>, Result<&Value, &str>)) {
+        self.run_some(batch, |_| true, answer);
+    }
+
+    /// The same for those expressions alone whose numbers are `wanted`; the others are not computed.
+    pub fn run_some(
+        &self,
+        batch: Batch<'_>,
+        wanted: impl Fn(usize) -> bool,
+        mut answer: impl FnMut(usize, Range<usize>, Result<&Value, &str>),
+    ) {
         let one_by_one = |root: &usize| batch.width > 1 && self.nodes.get(*root).is_some_and(|node| node.by_entity);
-        let roots = || self.roots.iter().enumerate();
+        let roots = || self.roots.iter().enumerate().filter(|(number, _)| wanted(*number));
         let mut run = Run::new(self, batch);
         for (number, root) in roots().filter(|(_, root)| !one_by_one(root)) {
             let value = run.value(*root);
             answer(number, 0..batch.width, value.as_ref().map_err(String::as_str));
         }
-        if !self.roots.iter().any(one_by_one) {
+        if !roots().any(|(_, root)| one_by_one(root)) {
             return;
         }
         for entity in 0..batch.width {
