@@ -1,0 +1,276 @@
+use std::fmt::Write as _;
+
+use expect_test::{expect, expect_file};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn target(kind: ReceiverKind, settings: Value) -> Target {
+    let settings = settings.as_object().unwrap();
+    check(kind, settings).unwrap_or_else(|problems| panic!("{kind:?}: {problems:?}"))
+}
+
+/// Settings of each kind, as an operator writes them.
+fn receivers() -> Vec<(&'static str, ReceiverKind, Value)> {
+    use ReceiverKind::*;
+    let template = r#"{"msgtype": "text", "text": {"content": "Alarm:\n %s."}}"#;
+    vec![
+        (
+            "webhook",
+            Webhook,
+            json!({
+                "urls": ["http://127.0.0.1/notify/"],
+                "recovery-urls": ["http://127.0.0.1/recovery/"],
+                "headers": {"Authorization": "Bearer x"},
+                "secret": "hush",
+            }),
+        ),
+        ("webhook of alertmanager", Webhook, json!({"urls": ["https://a/"], "format": "alertmanager"})),
+        ("webhook of cloudevents", Webhook, json!({"urls": ["https://a/"], "format": "cloudevents"})),
+        (
+            "webhook of a template",
+            Webhook,
+            json!({"urls": ["https://a/"], "format": "template", "body": {"text": "{{ status }} {{ message }}", "n": 1}}),
+        ),
+        ("gRPC", Grpc, json!({"target-host": "127.0.0.1", "target-port": 9888})),
+        (
+            "slack",
+            Slack,
+            json!({
+                "webhooks": ["https://hooks.slack.com/services/x"],
+                "text-template": r#"{"type": "section", "text": {"type": "mrkdwn", "text": ":alarm_clock: **%s**."}}"#,
+            }),
+        ),
+        ("wechat", Wechat, json!({"webhooks": ["https://qyapi.weixin.qq.com/x"], "text-template": template})),
+        (
+            "dingtalk",
+            Dingtalk,
+            json!({
+                "webhooks": [{"url": "https://oapi.dingtalk.com/robot/send?access_token=t", "secret": "SEC1"}],
+                "text-template": template,
+            }),
+        ),
+        (
+            "feishu",
+            Feishu,
+            json!({
+                "webhooks": [{"url": "https://open.feishu.cn/x", "secret": "SEC2"}],
+                "text-template": r#"{"msg_type": "text", "content": {"text": "Alarm: %s."}, "ats": "u1, u2", "other": 1}"#,
+            }),
+        ),
+        (
+            "welink",
+            Welink,
+            json!({
+                "text-template": "Alarm: %s.",
+                "webhooks": [{
+                    "client-id": "id",
+                    "client-secret": "secret",
+                    "access-token-url": "https://open.welink/auth",
+                    "message-url": "https://open.welink/send",
+                    "group-ids": "123,456",
+                    "robot-name": "watch",
+                }],
+            }),
+        ),
+        ("pagerduty", Pagerduty, json!({"integration-keys": ["k1"], "text-template": "Alarm: %s."})),
+        ("discord", Discord, json!({"webhooks": [{"url": "https://discord.com/x"}], "text-template": "Alarm: %s."})),
+        (
+            "email",
+            Email,
+            json!({"host": "mail", "from": "Skylark <alarm@example.com>", "to": ["ops@example.com", "Ann <ann@example.com>"]}),
+        ),
+        ("teams", Teams, json!({"webhooks": ["https://teams/x"]})),
+        ("telegram", Telegram, json!({"bot-token": "1:t", "chat-ids": [-42], "text-template": "{{ alarms|length }}: {{ message }}"})),
+        ("opsgenie", Opsgenie, json!({"api-key": "k", "responders": [{"type": "team", "name": "ops"}]})),
+        (
+            "http",
+            Http,
+            json!({
+                "url": "https://gate/send?to={{ tags.owner|urlencode }}",
+                "method": "PUT",
+                "content-type": "text/plain",
+                "body": "{{ message }}",
+            }),
+        ),
+        (
+            "http of twilio",
+            Http,
+            json!({"preset": "twilio", "account-sid": "AC1", "auth-token": "t", "from": "+1", "to": ["+49 1", "+2"]}),
+        ),
+        ("http of vonage", Http, json!({"preset": "vonage", "api-key": "k", "api-secret": "s", "from": "Sky", "to": ["49"]})),
+        (
+            "http of aliyun",
+            Http,
+            json!({
+                "preset": "aliyun",
+                "access-key-id": "id",
+                "access-key-secret": "s",
+                "sign-name": "Sky",
+                "template-code": "SMS_1",
+                "to": ["1"],
+            }),
+        ),
+        (
+            "http of tencent",
+            Http,
+            json!({
+                "preset": "tencent",
+                "secret-id": "id",
+                "secret-key": "s",
+                "sdk-app-id": "1",
+                "sign-name": "Sky",
+                "template-id": "2",
+                "to": ["+861"],
+                "template-params": ["{{ name }}", "{{ status }}"],
+            }),
+        ),
+        ("alertmanager", Alertmanager, json!({"urls": ["http://am:9093/"]})),
+    ]
+}
+
+fn written(request: &Request) -> String {
+    let mut text = String::new();
+    match &request.call {
+        Call::Http(http) => {
+            if let Some(token) = &http.token {
+                writeln!(text, "first {} {} {} -> {}", token.request.method, token.request.url, token.request.body, token.header).unwrap();
+            }
+            writeln!(text, "{} {}", http.method, http.url).unwrap();
+            http.headers.iter().for_each(|(key, value)| writeln!(text, "{key}: {value}").unwrap());
+            writeln!(text, "{}", http.body).unwrap();
+        }
+        Call::Mail(mail) => {
+            writeln!(text, "{}:{} {:?} {} -> {:?}", mail.host, mail.port, mail.tls, mail.from, mail.to).unwrap();
+            writeln!(text, "{}", String::from_utf8_lossy(&mail.message).replace('\r', "")).unwrap();
+        }
+        Call::Grpc(grpc) => {
+            writeln!(text, "{}:{} key {}\n{:?}\n{:?}", grpc.host, grpc.port, request.key, grpc.alarms, grpc.recoveries).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn every_receiver_is_sent_firings_and_recoveries() {
+    for (name, kind, settings) in receivers() {
+        let target = target(kind, settings);
+        let mut text = String::new();
+        for is_over in [false, true] {
+            for entity in samples::entities() {
+                let shown = samples::shown(entity, is_over);
+                let rendered = target.render(&shown);
+                assert_eq!(rendered.fallbacks, [], "{name}");
+                writeln!(text, "## {} {}\n", shown.status, shown.alarms[0].scope).unwrap();
+                rendered.requests.iter().for_each(|request| writeln!(text, "{}", written(request)).unwrap());
+            }
+        }
+        expect_file![format!("golden/{}.txt", name.replace(' ', "-"))].assert_eq(&text);
+    }
+}
+
+#[test]
+fn a_part_and_a_key_are_the_same_at_every_attempt_and_no_two_are_equal() {
+    let entity = samples::entities().remove(0);
+    for (name, kind, settings) in receivers() {
+        let target = target(kind, settings);
+        let mut shown = samples::shown(entity.clone(), false);
+        let names = |shown: &Shown| -> Vec<_> {
+            target.render(shown).requests.into_iter().map(|request| (request.part, request.key)).collect()
+        };
+        let first = names(&shown);
+        shown.now = shown.now.plus(60_000);
+        assert_eq!(first, names(&shown), "{name}");
+        let parts: std::collections::BTreeSet<_> = first.iter().map(|(part, _)| part).collect();
+        assert_eq!(parts.len(), first.len(), "{name}");
+        assert!(first.iter().all(|(_, key)| key.starts_with("n1")), "{name}");
+    }
+}
+
+#[test]
+fn slack_takes_fifty_blocks_a_message() {
+    let incidents: Vec<_> = (0..120)
+        .map(|n| {
+            let mut incident = samples::incident(samples::entities().remove(0), false);
+            incident.id = format!("{n:032}");
+            incident
+        })
+        .collect();
+    let shown = Shown::new(&samples::notification("slack.a", &incidents), &incidents, &samples::about(), samples::NOON);
+    let target = target(ReceiverKind::Slack, json!({"webhooks": ["https://s"]}));
+    let requests = target.render(&shown).requests;
+    let counts: Vec<usize> = requests
+        .iter()
+        .map(|request| match &request.call {
+            Call::Http(http) => serde_json::from_str::<Value>(&http.body).unwrap()["blocks"].as_array().unwrap().len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(counts, [50, 50, 20]);
+    assert_eq!(requests.iter().map(|request| &*request.key).collect::<Vec<_>>(), ["n1", "n1-2", "n1-3"]);
+}
+
+#[test]
+fn a_template_that_fails_tells_the_plain_message_and_is_counted() {
+    let cases = [
+        (ReceiverKind::Slack, json!({"webhooks": ["https://s"], "text-template": "no JSON: %s"})),
+        (ReceiverKind::Discord, json!({"webhooks": [{"url": "https://d"}], "text-template": "{{ message / 0 }}"})),
+        (ReceiverKind::Webhook, json!({"urls": ["https://w"], "format": "template", "body": "{{ seq.a.b.c }}"})),
+        (ReceiverKind::Email, json!({"host": "m", "from": "a@b.c", "to": "d@e.f", "text": "{{ 1 + message }}"})),
+    ];
+    let shown = samples::shown(samples::entities().remove(0), false);
+    for (kind, settings) in cases {
+        let rendered = target(kind, settings).render(&shown);
+        assert_eq!((rendered.fallbacks.len(), rendered.requests.len()), (1, 1), "{kind:?}");
+        assert!(written(&rendered.requests[0]).contains("Response time of shop::cart"), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_blank_template_of_skywalking_s_file_sends_nothing() {
+    let mut settings = json!({"webhooks": ["https://s"], "text-template": "{}", "is-default": true}).as_object().unwrap().clone();
+    settings::of_skywalking(ReceiverKind::Slack, &mut settings);
+    let target = check(ReceiverKind::Slack, &settings).unwrap();
+    assert_eq!(target.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), ["recovery-text-template is blank: recoveries are not told"]);
+    let n = |is_over| target.render(&samples::shown(samples::entities().remove(0), is_over)).requests.len();
+    assert_eq!((n(false), n(true)), (1, 0));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    use ReceiverKind::*;
+    let cases = [
+        (Webhook, json!({"url": "https://a", "headers": {"a b": "x"}, "format": "xml"})),
+        (Webhook, json!({"urls": ["ftp://a", "b"], "recovery-urls": "https://r", "format": "cloudevents"})),
+        (Webhook, json!({"urls": ["https://a"], "format": "template", "body": "{{ nothing }}"})),
+        (Grpc, json!({"target-host": "http://a", "target-port": 99_999})),
+        (Dingtalk, json!({"webhooks": ["https://a"]})),
+        (Feishu, json!({"webhooks": [{"secret": 1, "other": 2}], "text-template": {"a": 1}})),
+        (Pagerduty, json!({"events-api-url": "events"})),
+        (Email, json!({"host": "m", "from": "nobody", "to": [], "user": "u", "tls": "ssl"})),
+        (Telegram, json!({"chat-ids": [], "message-thread-id": "x"})),
+        (Opsgenie, json!({"api-key": "", "responders": ["ops"], "priority": "P9"})),
+        (Http, json!({"url": "gate", "method": "DELETE"})),
+        (Http, json!({"preset": "twilio", "to": []})),
+        (Alertmanager, json!({"urls": [], "client-certificate": "x"})),
+    ];
+    let mut text = String::new();
+    for (kind, settings) in cases {
+        let problems = check(kind, settings.as_object().unwrap()).unwrap_err();
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        writeln!(text, "{kind:?}: {}", problems.join("; ")).unwrap();
+    }
+    expect![[r#""#]].assert_eq(&text);
+}
+
+#[test]
+fn an_incident_that_is_gone_is_told_by_what_the_notification_holds() {
+    let incidents = [samples::incident(samples::entities().remove(0), false)];
+    let notification = samples::notification("webhook.a", &incidents);
+    let shown = Shown::new(&notification, &[], &samples::about(), samples::NOON);
+    for (name, kind, settings) in receivers() {
+        let rendered = target(kind, settings).render(&shown);
+        assert!(!rendered.requests.is_empty(), "{name}");
+    }
+    assert_eq!(shown.plain(), "[FIRING] Response time of shop::cart is more than 1000ms");
+}
