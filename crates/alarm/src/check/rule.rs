@@ -114,7 +114,8 @@ fn compile(
         Ok(condition) => Some(condition),
         Err(error) => {
             let [start, end] = bound.source(error.start, error.end);
-            let hint = error.expected.map(|expected| format!("; expected: {expected}")).unwrap_or_default();
+            let is_said = error.message.contains("expected");
+            let hint = error.expected.filter(|_| !is_said).map(|expected| format!("; expected: {expected}")).unwrap_or_default();
             wrong("bad_expression", Place::of(text, start, end), format!("{}{hint}", error.message))
         }
     }

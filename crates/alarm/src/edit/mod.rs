@@ -212,17 +212,21 @@ impl Edits {
         })?;
         let item = self.items(T::KIND, vec![id.to_owned()], true).await?.into_iter().next();
         let before = item.as_ref().map_or(Revision(0), |item| item.revision);
-        match item.filter(|item| !item.tombstone) {
-            Some(item) => conflict(&doc::read::<T>(&item)?, expected)?,
+        let living = match item.filter(|item| !item.tombstone) {
+            Some(item) => {
+                let living = doc::read::<T>(&item)?;
+                conflict(&living, expected)?;
+                Some(living)
+            }
             None if expected.is_some_and(|expected| expected != before) => return Err(EditError::Conflict(None)),
-            None => {}
-        }
+            None => None,
+        };
         // The earlier version is what it is prepared over: so its secrets are kept.
         let earlier = Stored { doc: doc.clone(), revision: before, updated: change.at };
         let (receivers, others) = (self.receivers().await?, self.all::<T>().await?);
         let (doc, warnings) = self.prepared(doc, Some(&earlier), &receivers, &others, by).await?;
         let stored = self.write(Write { doc, before, previous: head, op: Op::Restore }, by).await?;
-        self.alone(&stored, None, by).await?;
+        self.alone(&stored, living, by).await?;
         Ok(Done { stored, warnings })
     }
 
@@ -235,10 +239,6 @@ impl Edits {
     ) -> Result<Vec<Item>, EditError> {
         let query = ItemQuery { kind, ids, tombstones };
         Ok(retried(|| self.store.items(&query)).await?)
-    }
-
-    async fn bits(&self) -> u64 {
-        self.chance.lock().await.bits()
     }
 
     /// Ends a silence now, or before it began.

@@ -204,7 +204,7 @@ impl Edits {
     }
 
     /// Refuses to delete a receiver that somebody is told by.
-    pub(super) async fn unused<T: Edited>(&self, doc: &T) -> Result<(), EditError> {
+    pub(crate) async fn unused<T: Edited>(&self, doc: &T) -> Result<(), EditError> {
         if T::KIND != ItemKind::AlarmReceiver {
             return Ok(());
         }

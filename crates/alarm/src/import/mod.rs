@@ -22,7 +22,7 @@ use crate::doc::{self, Doc, Stored};
 use crate::edit::{Bundle, By, Done, EditError, Edited, Edits, Step, StepKind, Write, differences};
 use crate::receiver::Receiver;
 use crate::rule::{Provenance, Rule};
-use crate::settings::report::{Part, Report};
+use crate::settings::report::{At, Part, Report};
 use crate::settings::{self, Settings};
 
 /// What happens to rules that the file does not have.
@@ -87,6 +87,19 @@ struct Changes<T> {
     steps: Vec<Step>,
 }
 
+impl<T> Changes<T> {
+    /// What is written, and what is deleted.
+    fn split(self) -> (Changes<T>, Changes<T>) {
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            self.writes.into_iter().zip(self.steps).partition(|(write, _)| write.op == Op::Delete);
+        let of = |pairs: Vec<(Write<T>, Step)>| {
+            let (writes, steps) = pairs.into_iter().unzip();
+            Changes { writes, steps }
+        };
+        (of(kept), of(gone))
+    }
+}
+
 impl Edits {
     /// Imports a file that an operator hands in. Rules that cannot be taken are rejected in the report, the others go on.
     pub async fn import(&self, text: &str, mode: Mode, dry_run: bool, by: &By) -> Result<Imported, EditError> {
@@ -146,7 +159,9 @@ impl Edits {
             |stored: &Stored<Receiver>| last.receivers.get(stored.doc.id()).is_some_and(|own| own.same(&stored.doc));
         let from_file =
             self.followed(receivers, &living, &last, untouched, &names, &by, &mut state, &mut report).await?;
-        let mut steps = self.written(from_file.0, &by).await;
+        // A receiver goes after the rules that name it.
+        let (changes, gone) = from_file.0.split();
+        let mut steps = self.written(changes, &by).await;
         state.receivers = from_file.1.into_iter().map(|receiver| (receiver.id.clone(), receiver)).collect();
 
         let rules: Vec<Rule> = rules.into_iter().map(|placed| placed.doc).collect();
@@ -154,6 +169,7 @@ impl Edits {
         let untouched = |stored: &Stored<Rule>| stored.doc.provenance == Provenance::File;
         let from_file = self.followed(rules, &living, &last, untouched, &names, &by, &mut state, &mut report).await?;
         steps.extend(self.written(from_file.0, &by).await);
+        steps.extend(self.written(self.free_to_go(gone, &mut report).await?, &by).await);
         state.rules = from_file.1.into_iter().map(|rule| (rule.id.clone(), rule)).collect();
 
         if steps.iter().all(|step| step.failed.is_empty()) {
@@ -269,6 +285,27 @@ impl Edits {
             writes.push(Write::over(gone.doc.clone(), gone, Op::Delete));
         }
         Ok((Changes { writes, steps }, own))
+    }
+
+    /// Those receivers that nobody is told by any more. The others stay, and the report says so.
+    async fn free_to_go(&self, gone: Changes<Receiver>, report: &mut Report) -> Result<Changes<Receiver>, EditError> {
+        let mut free = Changes { writes: Vec::new(), steps: Vec::new() };
+        for (write, step) in gone.writes.into_iter().zip(gone.steps) {
+            match self.unused(&write.doc).await {
+                Ok(()) => {
+                    free.writes.push(write);
+                    free.steps.push(step);
+                }
+                Err(EditError::Invalid(used)) => {
+                    let entry = report.entry(Part::Receiver, &step.name, At::default());
+                    used.problems.into_iter().for_each(|problem| {
+                        entry.warn(entry.at, format!("it is not in the file any more and stays: {}", problem.message));
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(free)
     }
 
     async fn written<T: Edited>(&self, changes: Changes<T>, by: &By) -> Vec<Step> {

@@ -40,7 +40,23 @@ pub(super) fn rule(name: &str, node: &Node) -> Result<Rule, String> {
 pub(super) fn beyond(rule: &Rule, plain: &Rule) -> Map<String, Value> {
     let plain = json(plain);
     let differs = |(name, value): &(String, Value)| !STORED.contains(&&**name) && plain.get(name) != Some(value);
-    json(rule).into_iter().filter(differs).collect()
+    let mut fields: Map<String, Value> = json(rule).into_iter().filter(differs).collect();
+    fields.get_mut("selector").map(prune);
+    let overrides = fields.get_mut("overrides").and_then(Value::as_array_mut);
+    overrides.into_iter().flatten().filter_map(|each| each.get_mut("selector")).for_each(prune);
+    fields
+}
+
+/// Takes out of a selector what it does not say.
+fn prune(selector: &mut Value) {
+    if let Value::Object(fields) = selector {
+        fields.retain(|_, value| match value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            _ => true,
+        });
+    }
 }
 
 fn json(rule: &Rule) -> Map<String, Value> {

@@ -202,9 +202,9 @@ impl Reader<'_> {
         // Columns within an expression can be added to its place where it is written as it is meant.
         if let Some(at) = placed.places.get_mut("expression") {
             let verbatim = |column: u64| {
-                let line = self.text.lines().nth(usize::try_from(at.line - 1).unwrap_or(usize::MAX));
+                let line = self.text.lines().nth(usize::try_from(at.line.saturating_sub(1)).unwrap_or(usize::MAX));
                 let mut rest = line.unwrap_or_default().chars();
-                let skipped = usize::try_from(column - 1).unwrap_or(usize::MAX);
+                let skipped = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
                 let begins = skipped == 0 || rest.nth(skipped - 1).is_some();
                 begins && rest.as_str().starts_with(placed.doc.expression.as_str())
             };

@@ -130,7 +130,58 @@ fn each_key_says_what_is_wrong_with_it_where_it_stands() {
             format!("{line}\n    {}", settings.report.to_string().replace('\n', "\n    ").trim_end_matches(' '))
         })
         .collect();
-    expect![[""]].assert_eq(&shown);
+    expect![[r#"
+        include-names: [a, b]
+            2:3 rule a_rule: ok
+        include-names: a
+            5:20 rule a_rule: warning: include-names wants a list in SkyWalking's file, and this is one text
+        include-names: {a: b}
+            5:20 rule a_rule: rejected: include-names wants a list, and this is a map
+        exclude-names: [[a]]
+            5:21 rule a_rule: rejected: exclude-names wants texts, and this is a list
+        include-names-regex: '.*-[a-z]+'
+            2:3 rule a_rule: ok
+        include-names-regex: [a.*, b.*]
+            5:26 rule a_rule: warning: include-names-regex is one regular expression, and SkyWalking refuses a list; here it means any of them
+        exclude-names-regex: '('
+            5:26 rule a_rule: rejected: Parsing error at position 1: Opening parenthesis without closing parenthesis
+        period: '5'
+            5:5 rule a_rule: warning: period stands in line 4 too; this one counts
+            5:13 rule a_rule: warning: period is a text that SkyWalking refuses: leave out the quotes
+        period: five
+            5:13 rule a_rule: rejected: period wants a whole number, 0 or greater
+            5:5 rule a_rule: warning: period stands in line 4 too; this one counts
+        period: 0
+            5:13 rule a_rule: rejected: it is between 1 and 1440, and this is 0
+            5:5 rule a_rule: warning: period stands in line 4 too; this one counts
+            5:13 rule a_rule: warning: SkyWalking hardly ever fires a rule that sees one minute, since it looks at a minute that has just begun; here it sees the last whole one
+        silence-period: -1
+            5:21 rule a_rule: rejected: silence-period wants a whole number, 0 or greater
+        recovery-observation-period: 2
+            2:3 rule a_rule: ok
+        recovery-observation-period: [2]
+            5:34 rule a_rule: rejected: recovery-observation-period wants a whole number, 0 or greater
+        message: '{name} of {id} {'
+            2:3 rule a_rule: ok
+        message: '{name} has {value}'
+            5:14 rule a_rule: rejected: only {name} and {id} stand for something in a message, and value does not: SkyWalking refuses it
+        tags: {level: CRITICAL, n: 1}
+            5:32 rule a_rule: warning: tags.n is no text and SkyWalking refuses it: quote it
+        tags: [level]
+            5:11 rule a_rule: rejected: tags wants a map, and this is a list
+        hooks: [webhook.none]
+            5:12 rule a_rule: rejected: there is no receiver webhook.none
+        hooks:
+            2:3 rule a_rule: ok
+        threshold: 5
+            5:16 rule a_rule: warning: threshold is of the form before 9.6 and means nothing beside an expression
+        unheard-of: 1
+            5:5 rule a_rule: warning: unheard-of means nothing here, and neither to SkyWalking
+        x-ext: {for: 3, severity: CRITICAL}
+            2:3 rule a_rule: ok
+        x-ext: {four: 3}
+            5:12 rule a_rule: rejected: unknown field `four`, expected one of `id`, `name`, `paused`, `mode`, `profile`, `expression`, `recoveryExpression`, `variables`, `selector`, `overrides`, `period`, `for`, `silence`, `recoveryObservation`, `keepFiringFor`, `window`, `noData`, `onError`, `minSamples`, `severity`, `message`, `recoveryMessage`, `tags`, `annotations`, `labelMode`, `hooks`, `maxInstances`, `provenance`, `change`, `created`
+    "#]].assert_eq(&shown);
 }
 
 #[test]
@@ -140,16 +191,34 @@ fn expressions_are_told_at_the_character() {
          folded_rule:\n    expression: >-\n      avg(service_cpm)\n      > oops\n  none_rule:\n    period: 3\n  \
          no_question_rule: {expression: avg(service_cpm)}\n  open:\n    expression: (avg(service_cpm) > 1)\n  rest_rule: \
          {expression: 'avg(service_cpm) > 1 and avg(service_sla) > 2'}\n",
-        expect![[""]],
+        expect![[r#"
+            3:39 rule plain_rule: rejected: expected a metric, a number or a function, found '>'; expected: a metric, a number or a function
+            5:22 rule quoted_rule: rejected: there is no metric no_such
+            8:7 rule folded_rule: rejected: there is no metric oops
+            11:5 rule none_rule: rejected: a rule wants an expression
+            12:34 rule no_question_rule: rejected: an alarm needs a question: a comparison, &&, ||, not or absent outside of all else
+            13:3 rule open: warning: SkyWalking passes over rules whose names do not end with _rule; here it counts
+            14:5 rule open: warning: SkyWalking hardly ever fires a rule that sees one minute, since it looks at a minute that has just begun; here it sees the last whole one
+            15:49 rule rest_rule: rejected: expected the end, found 'and'; expected: the end
+            open = (avg(service_cpm) > 1) [1 1 0] Alarm caused by Rule open
+        "#]],
     );
 }
 
 #[test]
 fn a_file_that_is_none_is_rejected_as_a_whole() {
-    check("rules:\n  a_rule: [\n", expect![[""]]);
-    check("- rules\n", expect![[""]]);
+    check("rules:\n  a_rule: [\n", expect![[r#"
+        2:11 file: rejected: unclosed bracket '['
+    "#]]);
+    check("- rules\n", expect![[r#"
+        1:1 file: rejected: a map is wanted here, and this is a list
+    "#]]);
     check("", expect![[""]]);
-    check("rules: 5\nhooks: [a]\nother: 1\n", expect![[""]]);
+    check("rules: 5\nhooks: [a]\nother: 1\n", expect![[r#"
+        2:8 file: rejected: hooks wants a map, and this is a list
+        1:8 file: rejected: rules wants a map, and this is a number
+        3:1 file: warning: other means nothing here, and neither to SkyWalking
+    "#]]);
 }
 
 #[test]
@@ -157,7 +226,11 @@ fn of_two_with_one_name_the_last_counts() {
     check(
         "rules:\n  a_rule: {expression: avg(service_cpm) > 1, period: 2, period: 3}\n  a_rule: {expression: avg(service_cpm) > 2, \
          period: 4}\n",
-        expect![[""]],
+        expect![[r#"
+            3:3 file: warning: a_rule stands in line 2 too; this one counts
+            3:3 rule a_rule: ok
+            a_rule = avg(service_cpm) > 2 [4 4 0] Alarm caused by Rule a_rule
+        "#]],
     );
 }
 
@@ -224,7 +297,38 @@ composite-rules:
 
 #[test]
 fn rules_before_9_6_are_translated() {
-    check(OLD, expect![[""]]);
+    check(OLD, expect![[r#"
+        3:3 rule service_resp_time_rule: warning: it is of the form before 9.6, and read as sum(service_resp_time > 1000) >= 3
+        11:3 rule service_sla_rule: warning: it is of the form before 9.6, and read as sum(service_sla < 8000) >= 2
+        11:3 rule service_sla_rule: warning: it is a condition of composite rules only: it is written into them, and is no rule itself
+        19:3 rule ranks_rule: warning: it is of the form before 9.6, and read as sum(service_percentile{p='50,75,90,95,99'} > 1000) >= 3
+        25:3 rule other_ranks_rule: warning: it is of the form before 9.6, and read as sum(aggregate_labels(service_percentile{p='90'} >= 1000,max)) >= 1 || sum(aggregate_labels(service_percentile{p='99'} >= 2000.5,max)) >= 1
+        35:21 rule labels_rule: warning: include-labels became a selector of the metric; look whether it has these labels
+        30:3 rule labels_rule: warning: it is of the form before 9.6, and read as sum(meter_status{_='500',code='404'} == 1) >= 1
+        40:27 rule regex_labels_rule: rejected: an expression has no words for include-labels-regex: name the labels to include
+        41:3 rule below_rule: warning: it is of the form before 9.6, and read as sum(service_cpm <= (0-1)) >= 1
+        42:15 rule no_op_rule: rejected: a rule wants an operator: op is one of >, >=, <, <=, =
+        43:48 rule bad_op_rule: rejected: op is one of >, >=, <, <=, =, and not =>
+        44:22 rule no_threshold_rule: rejected: a rule wants a threshold
+        45:71 rule bad_threshold_rule: rejected: a threshold is a number, and many is none
+        46:73 rule no_ranks_rule: rejected: no rank has a threshold
+        47:3 rule short_rule: warning: it is of the form before 9.6, and read as sum(service_cpm < 1) >= 1
+        49:3 rule both_rule: warning: it is a composite rule of the form before 9.6, and read as ((sum(service_resp_time > 1000) >= 3) && (sum(service_sla < 8000) >= 2))
+        53:3 rule mixed_rule: warning: it is a composite rule of the form before 9.6, and read as (sum(service_resp_time > 1000) >= 3) || (((sum(service_sla < 8000) >= 2) && (sum(service_percentile{p='50,75,90,95,99'} > 1000) >= 3)) && (sum(service_sla < 8000) >= 2))
+        55:30 rule periods_rule: rejected: service_resp_time_rule sees 10 minutes and short_rule sees 2: one rule has one period
+        55:3 rule periods_rule: warning: it is a composite rule of the form before 9.6, and read as ((sum(service_resp_time > 1000) >= 3) && (sum(service_cpm < 1) >= 1))
+        56:30 rule unknown_rule: rejected: there is no rule nobody_rule of the form before 9.6 in the file
+        57:27 rule open_rule: rejected: a ) is missing
+        58:27 rule half_rule: rejected: the name of a rule is wanted at the end
+        service_resp_time_rule = sum(service_resp_time > 1000) >= 3 [10 5 0] Service {name} is slow.
+        ranks_rule = sum(service_percentile{p='50,75,90,95,99'} > 1000) >= 3 [10 10 0] Alarm caused by Rule ranks_rule
+        other_ranks_rule = sum(aggregate_labels(service_percentile{p='90'} >= 1000,max)) >= 1 || sum(aggregate_labels(service_percentile{p='99'} >= 2000.5,max)) >= 1 [10 10 0] Alarm caused by Rule other_ranks_rule
+        labels_rule = sum(meter_status{_='500',code='404'} == 1) >= 1 [10 10 0] Alarm caused by Rule labels_rule
+        below_rule = sum(service_cpm <= (0-1)) >= 1 [10 10 0] Alarm caused by Rule below_rule
+        short_rule = sum(service_cpm < 1) >= 1 [2 2 0] Alarm caused by Rule short_rule
+        both_rule = ((sum(service_resp_time > 1000) >= 3) && (sum(service_sla < 8000) >= 2)) [10 5 0] Service {name} is slow and fails.
+        mixed_rule = (sum(service_resp_time > 1000) >= 3) || (((sum(service_sla < 8000) >= 2) && (sum(service_percentile{p='50,75,90,95,99'} > 1000) >= 3)) && (sum(service_sla < 8000) >= 2)) [10 5 0] Alarm caused by Rule mixed_rule
+    "#]]);
 }
 
 /// All hooks of today's form.
@@ -272,7 +376,31 @@ fn hooks_of_every_kind_are_read_and_their_secrets_kept_apart() {
         shown.push_str(&format!("{} {} {own} {}\n", doc.receiver.id, doc.receiver.is_default, secrets.join(" ")));
         assert_eq!(Draft::new(doc.whole()), *doc, "they find their places again");
     }
-    expect![[""]].assert_eq(&shown);
+    expect![[r#"
+        30:3 file: warning: there is no hook of the kind pigeon
+        4:5 receiver webhook.default: ok
+        9:12 receiver webhook.empty: rejected: it has no urls and would send nothing
+        11:5 receiver gRPC.default: ok
+        12:47 receiver gRPC.bad: rejected: target-port is a number from 1 to 65535
+        12:10 receiver gRPC.bad: rejected: it has no target-port and would send nothing
+        14:5 receiver slack.default: ok
+        16:5 receiver wechat.default: ok
+        18:5 receiver dingtalk.default: ok
+        20:5 receiver feishu.default: ok
+        22:5 receiver welink.default: ok
+        26:5 receiver pagerduty.default: ok
+        28:5 receiver discord.default: ok
+        29:15 receiver discord.wordless: rejected: it has no text-template and would send nothing
+        webhook.default true {"urls":["http://a/x","http://b/x"],"recovery-urls":["http://a/r"],"headers":{"Authorization":"***"}} headers.Authorization=Bearer abc
+        gRPC.default false {"target-host":"10.0.0.1","target-port":9888} 
+        slack.default false {"text-template":"{\"text\": \"%s\"}","webhooks":["***"],"recovery-text-template":""} webhooks.0=https://hooks.slack.com/services/x/y/z
+        wechat.default false {"text-template":"%s","webhooks":["***"],"recovery-text-template":""} webhooks.0=https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k
+        dingtalk.default false {"text-template":"%s","webhooks":[{"url":"***","secret":"***"}],"recovery-text-template":""} webhooks.0.secret=s1 webhooks.0.url=https://oapi.dingtalk.com/robot/send?access_token=t
+        feishu.default false {"text-template":"%s","webhooks":[{"url":"***","secret":"***"}],"ats":"u1,u2","recovery-text-template":""} webhooks.0.secret=s2 webhooks.0.url=https://open.feishu.cn/hook/h
+        welink.default false {"text-template":"%s","webhooks":[{"client-id":"i","client-secret":"***","access-token-url":"https://w/t","message-url":"https://w/m","group-ids":"g1,g2","robot-name":"r"}]} webhooks.0.client-secret=s3
+        pagerduty.default false {"text-template":"%s","integration-keys":["***"]} integration-keys.0=k1
+        discord.default false {"text-template":"%s","webhooks":[{"url":"***","username":"u"}]} webhooks.0.url=https://discord.com/api/webhooks/1/t
+    "#]].assert_eq(&shown);
 }
 
 #[test]
@@ -288,7 +416,20 @@ fn hooks_before_9_6_are_default_ones() {
         let keys: Vec<_> = doc.receiver.settings.keys().map(String::as_str).collect();
         shown.push_str(&format!("{} {} {}\n", doc.receiver.id, doc.receiver.is_default, keys.join(" ")));
     }
-    expect![[""]].assert_eq(&shown);
+    expect![[r#"
+        2:3 receiver webhook.default: ok
+        4:3 receiver gRPC.default: ok
+        7:3 receiver slack.default: ok
+        10:3 receiver dingtalk.default: ok
+        13:3 receiver welink.default: ok
+        16:3 receiver pagerduty.default: ok
+        webhook.default true urls
+        gRPC.default true target-host target-port
+        slack.default true text-template webhooks recovery-text-template
+        dingtalk.default true text-template webhooks recovery-text-template
+        welink.default true text-template webhooks
+        pagerduty.default true text-template integration-keys
+    "#]].assert_eq(&shown);
 }
 
 fn full() -> Rule {
@@ -348,7 +489,225 @@ fn what_is_written_is_read_by_skywalking_and_loses_nothing_here() {
     ];
     let written = write(&rules, &receivers);
     let warnings: String = written.warnings.iter().map(|(name, what)| format!("{name}: {what}\n")).collect();
-    expect![[""]].assert_eq(&format!("{}---\n{warnings}", written.text));
+    expect![[r#"
+        rules:
+          plain_rule:
+            expression: 'avg(service_cpm) > 1'
+            period: 5
+            silence-period: 5
+            message: 'Alarm caused by Rule a_rule'
+            tags:
+              level: INFO
+          'slow checkout_rule':
+            expression: 'avg(service_resp_time)>1000.5'
+            include-names:
+              - a
+            period: 5
+            silence-period: 3
+            message: "…} is slow: …}\n{name}"
+            tags:
+              team: 'shop: ''a'''
+            hooks:
+              - webhook.a
+            x-ext:
+              name: 'slow checkout'
+              profile: NATIVE
+              expression: 'avg(service_resp_time) > $limit'
+              recoveryExpression: 'avg(service_resp_time) < 500'
+              variables:
+                limit: 1000.5
+              selector:
+                includeNames:
+                  - a
+                excludeNames: []
+                includeNamesRegex: ''
+                excludeNamesRegex: ''
+                layers:
+                  - GENERAL
+                services: []
+                serviceRegex: ''
+                groups: []
+                instanceRegex: ''
+                endpointRegex: ''
+                normal: null
+              overrides:
+                -
+                  selector:
+                    includeNames: []
+                    excludeNames: []
+                    includeNamesRegex: ''
+                    excludeNamesRegex: ''
+                    layers: []
+                    services: []
+                    serviceRegex: ''
+                    groups: []
+                    instanceRegex: ''
+                    endpointRegex: ''
+                    normal: null
+                  variables:
+                    limit: 2000.0
+              for: 2
+              minSamples:
+                metric: service_cpm
+                gte: 10
+              severity: CRITICAL
+              message: "{{ entity.name }} is slow: {{ value }}\n{name}"
+              annotations:
+                runbook: "https://r/\u2028x"
+              labelMode: EACH
+              hooks:
+                - webhook.a
+                - email.ops
+              maxInstances: 7
+          minus_rule:
+            expression: 'avg(service_cpm)>0-1000'
+            include-names:
+              - a
+            period: 5
+            silence-period: 3
+            message: "…} is slow: …}\n{name}"
+            tags:
+              team: 'shop: ''a'''
+            hooks:
+              - webhook.a
+            x-ext:
+              name: minus
+              profile: NATIVE
+              expression: 'avg(service_cpm) > -1e3'
+              recoveryExpression: 'avg(service_resp_time) < 500'
+              selector:
+                includeNames:
+                  - a
+                excludeNames: []
+                includeNamesRegex: ''
+                excludeNamesRegex: ''
+                layers:
+                  - GENERAL
+                services: []
+                serviceRegex: ''
+                groups: []
+                instanceRegex: ''
+                endpointRegex: ''
+                normal: null
+              overrides:
+                -
+                  selector:
+                    includeNames: []
+                    excludeNames: []
+                    includeNamesRegex: ''
+                    excludeNamesRegex: ''
+                    layers: []
+                    services: []
+                    serviceRegex: ''
+                    groups: []
+                    instanceRegex: ''
+                    endpointRegex: ''
+                    normal: null
+                  variables:
+                    limit: 2000.0
+              for: 2
+              minSamples:
+                metric: service_cpm
+                gte: 10
+              severity: CRITICAL
+              message: "{{ entity.name }} is slow: {{ value }}\n{name}"
+              annotations:
+                runbook: "https://r/\u2028x"
+              labelMode: EACH
+              hooks:
+                - webhook.a
+                - email.ops
+              maxInstances: 7
+        hooks:
+          webhook:
+            a:
+              is-default: true
+              urls:
+                - 'http://a'
+              headers:
+                Authorization: '***'
+              x-ext:
+                settings:
+                  format: cloudevents
+        x-ext:
+          rules:
+            paused:
+              paused: true
+              expression: 'avg(service_cpm) > 1'
+            far:
+              expression: 'avg(service_cpm) > offset(avg(service_cpm),1d)'
+              recoveryExpression: 'avg(service_resp_time) < 500'
+              variables:
+                limit: 1000.5
+              selector:
+                includeNames:
+                  - a
+                excludeNames: []
+                includeNamesRegex: ''
+                excludeNamesRegex: ''
+                layers:
+                  - GENERAL
+                services: []
+                serviceRegex: ''
+                groups: []
+                instanceRegex: ''
+                endpointRegex: ''
+                normal: null
+              overrides:
+                -
+                  selector:
+                    includeNames: []
+                    excludeNames: []
+                    includeNamesRegex: ''
+                    excludeNamesRegex: ''
+                    layers: []
+                    services: []
+                    serviceRegex: ''
+                    groups: []
+                    instanceRegex: ''
+                    endpointRegex: ''
+                    normal: null
+                  variables:
+                    limit: 2000.0
+              period: 5
+              for: 2
+              silence: 3
+              minSamples:
+                metric: service_cpm
+                gte: 10
+              severity: CRITICAL
+              message: "{{ entity.name }} is slow: {{ value }}\n{name}"
+              tags:
+                team: 'shop: ''a'''
+              annotations:
+                runbook: "https://r/\u2028x"
+              labelMode: EACH
+              hooks:
+                - webhook.a
+                - email.ops
+              maxInstances: 7
+          receivers:
+            email.ops:
+              settings:
+                to:
+                  - 'a@b'
+                password: '***'
+                host: h
+              kind: email
+              isDefault: true
+              sendResolved: true
+        ---
+        slow checkout: its expression is written in SkyWalking's words
+        slow checkout: SkyWalking has no profile, recoveryExpression, variables, selector, overrides, for, minSamples, labelMode; it repeats and recovers by SkyWalking's own rules there
+        paused: it is paused, which SkyWalking has not; it is written where SkyWalking passes it over
+        far: SkyWalking has no offset; it is written where SkyWalking passes it over
+        minus: its expression is written in SkyWalking's words
+        minus: SkyWalking has no profile, recoveryExpression, selector, overrides, for, minSamples, labelMode; it repeats and recovers by SkyWalking's own rules there
+        webhook.a: its secrets are not written: put them in the places of ***
+        webhook.a: some of its settings are written where SkyWalking passes them over
+        email.ops: its secrets are not written: put them in the places of ***
+        email.ops: SkyWalking has no receivers of its kind
+    "#]].assert_eq(&format!("{}---\n{warnings}", written.text));
     assert_same(&rules, &written.text);
     let again = read(&written.text);
     for (own, read) in receivers.iter().zip(&again.receivers) {

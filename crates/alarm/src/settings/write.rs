@@ -210,9 +210,16 @@ fn plain(rule: &Rule, key: &str, expression: String, hooks: Vec<String>) -> Rule
     }
 }
 
-/// A message that SkyWalking takes: parts in braces that it refuses are dots.
+/// A message that SkyWalking takes: what is a template, and parts in braces that it refuses, are dots.
 fn without_foreign_parts(message: &str) -> String {
     let mut message = message.to_owned();
+    for (open, close) in [("{{", "}}"), ("{%", "%}"), ("{#", "#}")] {
+        while let Some((before, (_, after))) =
+            message.split_once(open).and_then(|(before, rest)| Some((before, rest.split_once(close)?)))
+        {
+            message = format!("{before}…{after}");
+        }
+    }
     while let Some(part) = foreign_part(&message) {
         message = message.replace(&format!("{{{part}}}"), "…");
     }
