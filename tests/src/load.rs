@@ -141,11 +141,11 @@ async fn send_on(
 ///
 /// Panics when one is there twice.
 pub async fn stored(server: &Server, service: &str) -> BTreeSet<String> {
-    read(server, service).await.unwrap_or_else(|twice| panic!("{twice}"))
+    try_stored(server, service).await.unwrap_or_else(|twice| panic!("{twice}"))
 }
 
-/// `Err` names one that is there twice.
-async fn read(server: &Server, service: &str) -> Result<BTreeSet<String>, String> {
+/// As [`stored`]. `Err` names one that is there twice, as happens while some become visible: pages move.
+pub async fn try_stored(server: &Server, service: &str) -> Result<BTreeSet<String>, String> {
     let condition = |page: usize| {
         json!({ "c": {
             "serviceId": model::id::service(service, true).as_str(),
@@ -178,7 +178,7 @@ async fn read(server: &Server, service: &str) -> Result<BTreeSet<String>, String
 /// Panics when one is there twice and stays so: while some become visible, pages move.
 pub async fn visible(server: &Server, service: &str, least: usize) -> BTreeSet<String> {
     wait_for("stored segments to be visible", async || {
-        let ids = read(server, service).await?;
+        let ids = try_stored(server, service).await?;
         if ids.len() >= least { Ok(ids) } else { Err(format!("{} of {least}", ids.len())) }
     })
     .await

@@ -193,7 +193,7 @@ async fn ten_crashes_at_random_moments_under_load_lose_no_more_than_is_promised(
         server = Server::start(&settings).await;
         let (owed, is_promise) = owed(&looks);
         let (stored, counted) = wait_for("what a crash owes", async || {
-            let (stored, counted) = (load::stored(&server, SERVICE).await, young_collections(&server).await);
+            let (stored, counted) = (load::try_stored(&server, SERVICE).await?, young_collections(&server).await);
             let missing = segments.difference(&stored).count();
             let n_segments = stored.len().saturating_sub(segments.len()) as u64;
             if missing == 0 && n_segments >= owed.segments && counted >= totals + owed.samples {
