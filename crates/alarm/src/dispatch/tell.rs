@@ -13,11 +13,11 @@ use crate::notification::{Group, Notification, Status, Told};
 use crate::rule::Severity;
 
 /// Alarms that a notification lists; it counts the others.
-pub const MAX_TOLD: usize = 100;
+pub(super) const MAX_TOLD: usize = 100;
 /// Alarms that a notification in SkyWalking's way lists; what is more goes into another one.
-pub const MAX_TOLD_PLAIN: usize = 1_000;
+pub(super) const MAX_TOLD_PLAIN: usize = 1_000;
 /// Notifications that a receiver gets in one pass; what is more waits for the next.
-pub const MAX_NOTIFICATIONS: usize = 100;
+pub(super) const MAX_NOTIFICATIONS: usize = 100;
 /// When the next pass is due where some wait.
 const AGAIN_MS: i64 = 1_000;
 
