@@ -300,7 +300,29 @@ mod tests {
                 format!("{text}: {} | {}\n", word(guard.check(address)), word(strict.check(address)))
             })
             .concat();
-        expect![[r#""#]].assert_eq(&shown);
+        expect![[r#"
+            8.8.8.8: ok | ok
+            10.0.0.1: ok | a private address
+            127.0.0.1: ok | a private address
+            100.64.0.1: ok | a private address
+            169.254.169.254: a link-local address, or a cloud's metadata | a link-local address, or a cloud's metadata
+            100.100.100.200: an address of a cloud's metadata | an address of a cloud's metadata
+            168.63.129.16: an address of a cloud's metadata | an address of a cloud's metadata
+            0.0.0.0: no address of a single host | no address of a single host
+            224.0.0.1: no address of a single host | no address of a single host
+            255.255.255.255: no address of a single host | no address of a single host
+            ::: no address of a single host | no address of a single host
+            ::1: ok | a private address
+            fe80::1: a link-local address | a link-local address
+            fd00:ec2::254: an address of a cloud's metadata | an address of a cloud's metadata
+            fd12::1: ok | a private address
+            2606:4700::1111: ok | ok
+            ::ffff:169.254.169.254: a link-local address, or a cloud's metadata | a link-local address, or a cloud's metadata
+            ::169.254.169.254: a link-local address, or a cloud's metadata | a link-local address, or a cloud's metadata
+            64:ff9b::a9fe:a9fe: a link-local address, or a cloud's metadata | a link-local address, or a cloud's metadata
+            2002:a9fe:a9fe::1: a link-local address, or a cloud's metadata | a link-local address, or a cloud's metadata
+            ::ffff:10.0.0.1: ok | a private address
+        "#]].assert_eq(&shown);
     }
 
     #[test]

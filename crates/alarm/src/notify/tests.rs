@@ -260,7 +260,21 @@ fn everything_that_is_wrong_is_told_at_once() {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         writeln!(text, "{kind:?}: {}", problems.join("; ")).unwrap();
     }
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        Webhook: format must be one of skywalking, alertmanager, cloudevents, template; urls must have one entry at least; headers.a b is no header of HTTP; url is no setting of this kind of receiver
+        Webhook: urls must be a URL that begins with http:// or https://; urls must be a URL that begins with http:// or https://; recovery-urls is not used with this format: a body tells firings and recoveries
+        Webhook: body is no template: line 0: there is nothing named `nothing`; body is missing
+        Grpc: target-host must be a host, not a URL; target-port must be a port from 1 to 65535
+        Dingtalk: webhooks.0 must be an object
+        Feishu: webhooks.0.url is missing; webhooks.0.other is no setting of this kind of receiver; text-template must be a text
+        Pagerduty: events-api-url must be a URL that begins with http:// or https://; integration-keys must have one entry at least
+        Email: tls must be one of starttls, tls, none; password and user go together; from has "nobody", which is no mail address; from must be one address; to must have one address at least
+        Telegram: message-thread-id must be a number; bot-token is missing; chat-ids must have one entry at least
+        Opsgenie: responders must be a list of objects with type and id, name or username; api-key is missing; priority must be one of by-severity, P1, P2, P3, P4, P5
+        Http: url must begin with http:// or https://; method must be one of POST, PUT, GET
+        Http: account-sid is missing; auth-token is missing; from is missing; to must have one entry at least
+        Alertmanager: urls must have one entry at least; client-certificate is no certificate in PEM; client-key and client-certificate go together
+    "#]].assert_eq(&text);
 }
 
 #[test]
