@@ -115,7 +115,11 @@ fn compile(
         Err(error) => {
             let [start, end] = bound.source(error.start, error.end);
             let is_said = error.message.contains("expected");
-            let hint = error.expected.filter(|_| !is_said).map(|expected| format!("; expected: {expected}")).unwrap_or_default();
+            let hint = error
+                .expected
+                .filter(|_| !is_said)
+                .map(|expected| format!("; expected: {expected}"))
+                .unwrap_or_default();
             wrong("bad_expression", Place::of(text, start, end), format!("{}{hint}", error.message))
         }
     }

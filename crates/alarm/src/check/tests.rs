@@ -1,6 +1,6 @@
 //! What is said of each field.
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use model::cell::CellId;
 use model::metric::MetricDef;
 use model::{Scope, UnixMillis, id};
@@ -79,73 +79,7 @@ fn each_field_of_a_rule_is_checked_and_all_is_said_at_once() {
         json!({"hooks": ["webhook.a", "webhook.b"]}),
     ];
     let shown: String = all.into_iter().map(said).collect();
-    expect![[r#"
-        {}
-        {"name":"","expression":" "}
-            Error missing name: a rule wants a name
-            Error missing expression: a rule wants an expression
-        {"name":" a","period":0,"for":2000,"silence":4000000000}
-            Error bad_name name: a name neither begins nor ends with a space, and has no control characters
-            Error out_of_range period: it is between 1 and 1440, and this is 0
-            Error out_of_range for: it is between 0 and 1440, and this is 2000
-            Error out_of_range silence: it is between 0 and 527040, and this is 4000000000
-        {"name":"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"}
-            Error too_long name: it has 201 characters, at most 200 are allowed
-        {"expression":"avg(service_cpm) >\n  no_such"}
-            Error bad_expression expression:2:3: there is no metric no_such
-        {"expression":"(avg(service_cpm) > 1) && (avg(service_cpm) > $x)"}
-            Error unknown_variable expression:1:47: $x has no number
-        {"expression":"avg(service_cpm) > $limit + oops","variables":{"limit":12345.0}}
-            Error bad_expression expression:1:29: there is no metric oops
-        {"expression":"avg(top_n(service_cpm,10,des)) > 5"}
-            Error bad_expression expression:1:5: top_n ranks many entities, and an alarm is about one
-        {"expression":"avg(service_cpm) > 1 and avg(service_cpm) > 2"}
-            Error bad_expression expression:1:22: expected the end, found 'and'; expected: the end
-        {"expression":"(avg(service_percentile{p='99'}) > 1) && (avg(service_percentile{p='50'}) > 1)"}
-            Error bad_expression expression:1:1: the two sides have no label set in common and are never compared: make each one series with aggregate_labels
-        {"expression":"avg(process_count) > 1"}
-            Error bad_expression expression:1:5: there is no metric process_count
-        {"expression":"avg(service_cpm) > avg(endpoint_cpm)"}
-            Error bad_expression expression:1:24: endpoint_cpm is of scope Endpoint, what stands before is of scope Service
-        {"expression":"sum(service_cpm < 10) >= 0"}
-            Warning true_on_empty expression: it is true of an entity without any value, since the sum and the count of nothing are 0
-        {"expression":"count(service_cpm) == 0 && absent(service_cpm)"}
-        {"expression":"avg(sort_values(service_percentile,1,des,max)) > 1"}
-            Warning sorts_otherwise expression: SkyWalking's sort_values sorts by the average whatever it is told; here it sorts by what it is told
-        {"expression":"stddev(service_cpm) > 1","profile":"SKYWALKING","period":1}
-            Warning short_period period: SkyWalking hardly ever fires a rule that sees one minute, since it looks at a minute that has just begun; here it sees the last whole one
-            Warning not_portable expression: SkyWalking has no stddev, so that the rule cannot be exported to it
-        {"recoveryExpression":"avg(endpoint_cpm) < 1"}
-            Error other_scope recoveryExpression: the rule is about Service and this is about Endpoint
-        {"recoveryExpression":"for_each_label(avg(service_percentile) < 1)"}
-            Error other_labels recoveryExpression: either both expressions are for_each_label or none is
-        {"variables":{"a b":1.0}}
-            Error bad_name variables: "a b" is no name of a number: letters, digits and _ make one
-            Warning unused variables: no expression uses $a b
-        {"selector":{"includeNames":["shop","gone"],"excludeNamesRegex":"(","serviceRegex":"x.*"}}
-            Error bad_regex selector.excludeNamesRegex: Parsing error at position 1: Opening parenthesis without closing parenthesis
-            Warning matches_nothing selector.serviceRegex: nothing that there is at present matches
-            Warning matches_nothing selector.includeNames: gone is not there at present
-        {"overrides":[{"selector":{"services":["none"]},"variables":{"y":1.0}},{"selector":{},"variables":{}}]}
-            Warning matches_nothing overrides[0].selector.services: none is not there at present
-            Error unknown_variable overrides[0].variables: the rule itself has no number y, which it needs for all other entities
-            Warning unused overrides[1].variables: it changes no number
-        {"minSamples":{"metric":"none","gte":1}}
-            Error unknown_metric minSamples.metric: there is no metric none
-        {"minSamples":{"metric":"endpoint_cpm","gte":1}}
-            Error other_scope minSamples.metric: the rule is about Service and endpoint_cpm about Endpoint
-        {"minSamples":{"metric":"service_percentile","gte":1}}
-            Error bad_metric minSamples.metric: service_percentile does not count
-        {"message":"{{ nobody","recoveryMessage":"{x}","tags":{"":"v"}}
-            Error missing tags: a name is empty
-            Error bad_template message: line 1: syntax error: unexpected end of input, expected end of variable block
-            Error bad_template recoveryMessage: line 1: `{x}` is neither {name} nor {id}
-        {"message":"mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm","annotations":{"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk":"v"}}
-            Error too_long annotations.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk: it has 101 characters, at most 100 are allowed
-            Error too_long message: it has 4097 characters, at most 4096 are allowed
-        {"hooks":["webhook.a","webhook.b"]}
-            Error unknown_receiver hooks: there is no receiver webhook.b
-    "#]].assert_eq(&shown);
+    expect_file!["testdata/rule.txt"].assert_eq(&shown);
 }
 
 #[test]
@@ -254,5 +188,6 @@ fn each_field_of_a_silence_is_checked() {
         --
         Error bad_recurrence recurrence: a turn of 0 minutes is out of range, 1 to 40320 are allowed
         --
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
 }

@@ -109,7 +109,9 @@ async fn a_rule_is_made_changed_deleted_and_restored_and_its_history_tells_it() 
     let again = Version::Change(changed.doc.change);
     assert_eq!(edits.restore::<Rule>(&id, &again, None, &by("ann")).await.unwrap().stored.doc.period, 6);
     let history = edits.history(ItemKind::AlarmRule, &id, 0, 10).await.unwrap();
-    told(&history, expect![[r#"
+    told(
+        &history,
+        expect![[r#"
         7 Restore a by ann: period 5→6
         6 Restore a by ann: period 6→5, silence 3→0, tags.team "x"→-
         5 Restore a by ann: 29 fields
@@ -117,7 +119,8 @@ async fn a_rule_is_made_changed_deleted_and_restored_and_its_history_tells_it() 
         3 Update a by ann: silence 0→3, tags.team -→"x"
         2 Update a by bob: period 5→6
         1 Create a by ann: 29 fields
-    "#]]);
+    "#]],
+    );
     assert_eq!(edits.history(ItemKind::AlarmRule, &id, 2, 1).await.unwrap(), history[2..3]);
     assert!(matches!(edits.history(ItemKind::AlarmRule, "no", 0, 1).await, Err(EditError::NotFound(_))));
     assert!(matches!(
@@ -151,15 +154,18 @@ async fn what_may_not_be_saved_is_refused_with_all_that_is_wrong() {
         expression:1:20: $x has no number
         period: it is between 1 and 1440, and this is 0
         hooks: there is no receiver webhook.no
-    "#]].assert_eq(&problems(edits.create(bad, &by("ann")).await.unwrap_err()));
+    "#]]
+    .assert_eq(&problems(edits.create(bad, &by("ann")).await.unwrap_err()));
     expect![[r#"
         name: another one is named a
-    "#]].assert_eq(&problems(edits.create(rule("a"), &by("ann")).await.unwrap_err()));
+    "#]]
+    .assert_eq(&problems(edits.create(rule("a"), &by("ann")).await.unwrap_err()));
     let other = edits.create(rule("b"), &by("ann")).await.unwrap().stored.doc;
     let renamed = edits.patch::<Rule>(&other.id, &json!({"name": "a"}), None, &by("ann")).await.unwrap_err();
     expect![[r#"
         name: another one is named a
-    "#]].assert_eq(&problems(renamed));
+    "#]]
+    .assert_eq(&problems(renamed));
     let foreign = edits.patch::<Rule>(&other.id, &json!({"perod": 1}), None, &by("ann")).await.unwrap_err();
     expect![[r#"
         : unknown field `perod`, expected one of `id`, `name`, `paused`, `mode`, `profile`, `expression`, `recoveryExpression`, `variables`, `selector`, `overrides`, `period`, `for`, `silence`, `recoveryObservation`, `keepFiringFor`, `window`, `noData`, `onError`, `minSamples`, `severity`, `message`, `recoveryMessage`, `tags`, `annotations`, `labelMode`, `hooks`, `maxInstances`, `provenance`, `change`, `created`
@@ -201,13 +207,16 @@ async fn secrets_are_sealed_kept_where_they_are_hidden_and_told_to_nobody() {
     let back = edits.restore::<Receiver>("webhook.a", &Version::Revision(2), None, &by("ann")).await.unwrap().stored;
     assert_eq!(opened(&back.doc), "open sesame");
     let history = edits.history(ItemKind::AlarmReceiver, "webhook.a", 0, 10).await.unwrap();
-    told(&history, expect![[r#"
+    told(
+        &history,
+        expect![[r#"
         5 Restore webhook.a by ann: id -→"webhook.a", kind -→"webhook", isDefault -→true, sendResolved -→true, settings -→{"urls":["http://a"],"headers":{"Authorization":"***"}}, secrets -→"***"
         4 Delete webhook.a by ann: id "webhook.a"→-, kind "webhook"→-, isDefault false→-, sendResolved true→-, settings {"urls":["http://a"],"headers":{"Authorization":"***"}}→-, secrets "***"→-
         3 Update webhook.a by ann: isDefault true→false, secrets.headers.Authorization "***"→"***"
         2 Update webhook.a by ann: isDefault false→true
         1 Create webhook.a by ann: id -→"webhook.a", kind -→"webhook", isDefault -→false, sendResolved -→true, settings -→{"urls":["http://a"],"headers":{"Authorization":"***"}}, secrets -→"***"
-    "#]]);
+    "#]],
+    );
     let shown = serde_json::to_string(&history).unwrap();
     assert!(!shown.contains(&back.doc.secrets["headers.Authorization"].0), "{shown}");
     for kind in ItemKind::ALL {
@@ -218,12 +227,14 @@ async fn secrets_are_sealed_kept_where_they_are_hidden_and_told_to_nobody() {
     let missing = edits.create(webhook("b", "***"), &by("ann")).await.unwrap_err();
     expect![[r#"
         settings: headers.Authorization is *** and there is no secret to leave as it is: write it
-    "#]].assert_eq(&problems(missing));
+    "#]]
+    .assert_eq(&problems(missing));
     let mut odd = webhook("b", "x");
     odd.settings.insert("urls".to_owned(), json!(["ftp://a"]));
     expect![[r#"
-        settings.urls: must be a URL that begins with http:// or https://
-    "#]].assert_eq(&problems(edits.create(odd, &by("ann")).await.unwrap_err()));
+        settings.urls.0: must be a URL that begins with http:// or https://
+    "#]]
+    .assert_eq(&problems(edits.create(odd, &by("ann")).await.unwrap_err()));
 }
 
 #[tokio::test]
@@ -231,7 +242,8 @@ async fn without_a_key_no_secret_is_taken() {
     let keyless = Edits { key: None, ..edits(memory(), 1) };
     expect![[r#"
         settings.headers.Authorization: no secret can be kept: set security.secret_key to the same key on every node
-    "#]].assert_eq(&problems(keyless.create(webhook("a", "t"), &by("ann")).await.unwrap_err()));
+    "#]]
+    .assert_eq(&problems(keyless.create(webhook("a", "t"), &by("ann")).await.unwrap_err()));
     let mut plain = webhook("a", "");
     plain.settings.remove("headers");
     keyless.create(plain, &by("ann")).await.unwrap();
@@ -249,7 +261,8 @@ async fn a_receiver_that_somebody_is_told_by_stays() {
     let used = edits.delete::<Receiver>("webhook.a", None, &by("ann")).await.unwrap_err();
     expect![[r#"
         id: webhook.a is named by rule r, route root
-    "#]].assert_eq(&problems(used));
+    "#]]
+    .assert_eq(&problems(used));
     edits.delete::<Rule>(&rule.id, None, &by("ann")).await.unwrap();
     edits.delete::<Routing>(Routing::ID, None, &by("ann")).await.unwrap();
     edits.delete::<Receiver>("webhook.a", None, &by("ann")).await.unwrap();
@@ -280,12 +293,15 @@ async fn the_audit_tells_what_was_done_and_not_what_was_lost() {
     edits.write(won, &by("ann")).await.unwrap();
     edits.write(lost, &by("eve")).await.unwrap_err();
     let (all, n) = edits.audit(&AuditFilter::default(), 0, 10).await.unwrap();
-    told(&all, expect![[r#"
+    told(
+        &all,
+        expect![[r#"
         2 Update a by ann: 
         2 Delete b by bob: 29 fields
         1 Create b by bob: 29 fields
         1 Create a by ann: 29 fields
-    "#]]);
+    "#]],
+    );
     assert_eq!(n, 4);
     let (bobs, n) =
         edits.audit(&AuditFilter { actor: Some("bob".into()), ..AuditFilter::default() }, 1, 1).await.unwrap();
@@ -351,7 +367,8 @@ async fn a_bundle_is_planned_and_applied_as_a_whole_or_not_at_all() {
         Update alarm_rule changed period true
         Create alarm_rule new id,name,paused true
         Delete alarm_rule old id,name,paused true
-    "#]].assert_eq(&shown(&plan));
+    "#]]
+    .assert_eq(&shown(&plan));
     assert_eq!(edits.receivers().await.unwrap().len(), 0, "it was only planned");
     let mut bad = bundle.clone();
     bad.rules[2].period = 0;

@@ -169,7 +169,7 @@ impl Edits {
         let untouched = |stored: &Stored<Rule>| stored.doc.provenance == Provenance::File;
         let from_file = self.followed(rules, &living, &last, untouched, &names, &by, &mut state, &mut report).await?;
         steps.extend(self.written(from_file.0, &by).await);
-        steps.extend(self.written(self.free_to_go(gone, &mut report).await?, &by).await);
+        steps.extend(self.written(self.free_to_go(gone, &mut state, &mut report).await?, &by).await);
         state.rules = from_file.1.into_iter().map(|rule| (rule.id.clone(), rule)).collect();
 
         if steps.iter().all(|step| step.failed.is_empty()) {
@@ -288,7 +288,12 @@ impl Edits {
     }
 
     /// Those receivers that nobody is told by any more. The others stay, and the report says so.
-    async fn free_to_go(&self, gone: Changes<Receiver>, report: &mut Report) -> Result<Changes<Receiver>, EditError> {
+    async fn free_to_go(
+        &self,
+        gone: Changes<Receiver>,
+        state: &mut FileState,
+        report: &mut Report,
+    ) -> Result<Changes<Receiver>, EditError> {
         let mut free = Changes { writes: Vec::new(), steps: Vec::new() };
         for (write, step) in gone.writes.into_iter().zip(gone.steps) {
             match self.unused(&write.doc).await {
@@ -297,6 +302,8 @@ impl Edits {
                     free.steps.push(step);
                 }
                 Err(EditError::Invalid(used)) => {
+                    // It goes with a later file, as soon as it can.
+                    state.receivers.insert(write.doc.id.clone(), write.doc);
                     let entry = report.entry(Part::Receiver, &step.name, At::default());
                     used.problems.into_iter().for_each(|problem| {
                         entry.warn(entry.at, format!("it is not in the file any more and stays: {}", problem.message));

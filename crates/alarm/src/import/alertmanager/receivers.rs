@@ -12,12 +12,7 @@ use crate::settings::yaml::Node;
 use super::{fields, list};
 
 /// Our receivers of one of Alertmanager's. What has no counterpart is rejected or warned of in the entry.
-pub(super) fn of(
-    name: &str,
-    parts: BTreeMap<&str, &Node>,
-    global: Option<&Node>,
-    entry: &mut Entry,
-) -> Vec<Draft> {
+pub(super) fn of(name: &str, parts: BTreeMap<&str, &Node>, global: Option<&Node>, entry: &mut Entry) -> Vec<Draft> {
     let global = global.map(Node::to_json).unwrap_or_default();
     let mut drafts: Vec<Draft> = Vec::new();
     for (key, node) in parts {
@@ -66,7 +61,9 @@ fn settings(
     let text = |name: &str| config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let of_global = |name: &str| global.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let wanted = |name: &str, elsewhere: &str| {
-        text(name).or_else(|| of_global(elsewhere)).ok_or_else(|| format!("{key} has no {name}, or names a file: not taken over"))
+        text(name)
+            .or_else(|| of_global(elsewhere))
+            .ok_or_else(|| format!("{key} has no {name}, or names a file: not taken over"))
     };
     let (kind, word, resolves, keys, json): (_, _, _, &'static [&'static str], _) = match key {
         "webhook_configs" => {
@@ -125,7 +122,8 @@ fn mail<'c>(
         _ => "starttls",
     };
     let mut settings = json!({"host": host, "port": port, "from": wanted("from", "smtp_from")?, "to": to, "tls": tls});
-    let login = wanted("auth_username", "smtp_auth_username").and_then(|user| Ok((user, wanted("auth_password", "smtp_auth_password")?)));
+    let login = wanted("auth_username", "smtp_auth_username")
+        .and_then(|user| Ok((user, wanted("auth_password", "smtp_auth_password")?)));
     if let (Ok((user, password)), Some(map)) = (login, settings.as_object_mut()) {
         map.insert("user".to_owned(), user.into());
         map.insert("password".to_owned(), password.into());

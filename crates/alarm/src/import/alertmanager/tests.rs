@@ -1,6 +1,6 @@
 //! Files of Alertmanager.
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 
 use super::*;
 use crate::edit::tests::{by, edits, memory};
@@ -67,6 +67,10 @@ time_intervals:
 
 #[expect(clippy::needless_pass_by_value, reason = "reads as expect_test's own examples do")]
 fn check(text: &str, expected: Expect) {
+    assert_read(text, |shown| expected.assert_eq(shown));
+}
+
+fn assert_read(text: &str, assert: impl Fn(&str)) {
     let Alertmanager { routing, receivers, report } = read(text);
     let mut shown = report.to_string();
     for Draft { receiver, secrets } in receivers {
@@ -76,200 +80,32 @@ fn check(text: &str, expected: Expect) {
     if let Some(routing) = routing {
         shown.push_str(&serde_json::to_string_pretty(&routing).unwrap());
     }
-    expected.assert_eq(&shown);
+    assert(&shown);
 }
 
 #[test]
 fn everything_that_has_a_counterpart_is_taken_and_the_rest_is_told() {
-    check(FILE, expect![[r#"
-        6:12 file: warning: templates is not taken over
-        30:21 receiver team: warning: of slack_configs these are not taken over: channel
-        32:44 receiver team: warning: of webhook_configs these are not taken over: max_alerts
-        33:5 receiver pager: ok
-        40:19 receiver odd: warning: there is no counterpart of sns_configs: not taken over
-        41:23 receiver odd: warning: webhook_configs has no url, or names a file: not taken over
-        50:5 time interval nights: ok
-        58:22 time interval never: rejected: `times` cannot be `25:00`: expected HH:MM, up to 24:00
-        8:3 route root: ok
-        13:7 route root/1: ok
-        19:23 route root/1/1: rejected: group_wait is a time such as 30s, 5m or 4h
-        20:11 route root/1/2: ok
-        23:17 route root/2: rejected: there is no receiver nobody
-        25:30 route root/3: rejected: there is no time interval never that can be taken
-        24:17 route root/3: warning: nothing of odd can be taken, so that nobody is told
-        26:17 route root/4: warning: nothing of odd can be taken, so that nobody is told
-        27:15 route root/4: warning: labels is not taken over
-        43:5 inhibition 1: ok
-        46:5 inhibition 2: rejected: an inhibition wants matchers of its source and of its target
-        47:23 inhibition 3: rejected: ( is no regular expression: Parsing error at position 1: Opening parenthesis without closing parenthesis
-        47:5 inhibition 3: rejected: an inhibition wants matchers of its source and of its target
-        email.team true {"host":"mail","port":"465","from":"a@b","to":["x@y","z@y"],"tls":"tls"} 0 secrets
-        slack.team false {"webhooks":["***"]} 1 secrets
-        webhook.team true {"urls":["http://a/1"],"recovery-urls":["http://a/1"],"format":"alertmanager"} 0 secrets
-        webhook.team-2 false {"urls":["http://a/2"],"recovery-urls":["http://a/2"],"format":"alertmanager"} 0 secrets
-        discord.pager true {"webhooks":[{"url":"***"}]} 1 secrets
-        teams.pager true {"webhooks":["***"]} 1 secrets
-        opsgenie.pager true {"api-key":"***"} 1 secrets
-        pagerduty.pager true {"integration-keys":["***"]} 1 secrets
-        telegram.pager true {"bot-token":"***","chat-ids":["-100"]} 1 secrets
-        {
-          "id": "routing",
-          "root": {
-            "name": "",
-            "matchers": [],
-            "receivers": [
-              "email.team",
-              "slack.team",
-              "webhook.team",
-              "webhook.team-2"
-            ],
-            "groupBy": [
-              "rule",
-              "service"
-            ],
-            "groupWait": 10,
-            "groupInterval": 300,
-            "repeatInterval": 5400,
-            "muteTimeIntervals": [],
-            "activeTimeIntervals": [],
-            "continue": false,
-            "routes": [
-              {
-                "name": "1",
-                "matchers": [
-                  {
-                    "label": "severity",
-                    "op": "=",
-                    "value": "critical"
-                  },
-                  {
-                    "label": "team",
-                    "op": "=~",
-                    "value": "shop|cart"
-                  }
-                ],
-                "receivers": [
-                  "discord.pager",
-                  "teams.pager",
-                  "opsgenie.pager",
-                  "pagerduty.pager",
-                  "telegram.pager"
-                ],
-                "groupBy": null,
-                "groupWait": null,
-                "groupInterval": null,
-                "repeatInterval": null,
-                "muteTimeIntervals": [],
-                "activeTimeIntervals": [],
-                "continue": true,
-                "routes": [
-                  {
-                    "name": "2",
-                    "matchers": [
-                      {
-                        "label": "layer",
-                        "op": "=",
-                        "value": "GENERAL"
-                      },
-                      {
-                        "label": "endpoint",
-                        "op": "!~",
-                        "value": "/health"
-                      }
-                    ],
-                    "receivers": null,
-                    "groupBy": [
-                      "..."
-                    ],
-                    "groupWait": null,
-                    "groupInterval": null,
-                    "repeatInterval": null,
-                    "muteTimeIntervals": [
-                      "nights"
-                    ],
-                    "activeTimeIntervals": [],
-                    "continue": false,
-                    "routes": []
-                  }
-                ]
-              },
-              {
-                "name": "4",
-                "matchers": [],
-                "receivers": [],
-                "groupBy": null,
-                "groupWait": null,
-                "groupInterval": null,
-                "repeatInterval": null,
-                "muteTimeIntervals": [],
-                "activeTimeIntervals": [],
-                "continue": false,
-                "routes": []
-              }
-            ]
-          },
-          "timeIntervals": {
-            "nights": [
-              {
-                "times": [
-                  {
-                    "start_time": "22:00",
-                    "end_time": "24:00"
-                  }
-                ],
-                "weekdays": [
-                  "monday:friday"
-                ],
-                "days_of_month": [
-                  "1",
-                  "-3:-1"
-                ],
-                "months": [],
-                "years": [
-                  "2026"
-                ],
-                "location": "Europe/Berlin"
-              }
-            ]
-          },
-          "inhibitions": [
-            {
-              "name": "1",
-              "sourceMatchers": [
-                {
-                  "label": "severity",
-                  "op": "=",
-                  "value": "critical"
-                }
-              ],
-              "targetMatchers": [
-                {
-                  "label": "severity",
-                  "op": "=",
-                  "value": "warning"
-                }
-              ],
-              "equal": [
-                "rule",
-                "service"
-              ]
-            }
-          ],
-          "foldByTopology": false,
-          "change": ""
-        }"#]]);
+    assert_read(FILE, |shown| expect_file!["testdata/taken.txt"].assert_eq(shown));
 }
 
 #[test]
 fn files_that_are_none_are_rejected() {
-    check("route: [", expect![[r#"
+    check(
+        "route: [",
+        expect![[r#"
         1:8 file: rejected: unclosed bracket '['
-    "#]]);
-    check("receivers: {}\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "receivers: {}\n",
+        expect![[r#"
         1:12 file: rejected: receivers wants a list, and this is a map
         1:1 file: rejected: there is no route that can be taken, so that nothing of the tree is
-    "#]]);
-    check("route: {receiver: a}\nreceivers: [{name: a}, {}]\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "route: {receiver: a}\nreceivers: [{name: a}, {}]\n",
+        expect![[r#"
         2:24 file: rejected: a receiver wants a name
         2:13 receiver a: ok
         1:19 route root: warning: nothing of a can be taken, so that nobody is told
@@ -292,13 +128,17 @@ fn files_that_are_none_are_rejected() {
           "inhibitions": [],
           "foldByTopology": false,
           "change": ""
-        }"#]]);
-    check("route: {receiver: a, matchers: [a=b]}\nreceivers: [{name: a}]\n", expect![[r#"
+        }"#]],
+    );
+    check(
+        "route: {receiver: a, matchers: [a=b]}\nreceivers: [{name: a}]\n",
+        expect![[r#"
         1:1 file: rejected: there is no route that can be taken, so that nothing of the tree is
         2:13 receiver a: ok
         1:8 route root: rejected: the root takes every alarm and has no matchers
         1:19 route root: warning: nothing of a can be taken, so that nobody is told
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -307,7 +147,19 @@ fn matchers_and_times_are_read_as_they_are_written() {
         Ok(all) => all.iter().map(|m| format!("{} {:?} {}", m.label, m.op, m.value)).collect::<Vec<_>>().join(" | "),
         Err(what) => what,
     };
-    let all = ["a=b", "a = \"b, \\\"c\\\"\"", "{a!=b,c=~\"d|e\",}", "a!~x", "\"a b\"=c", "a", "=b", "a=\"b", "a=b c=d", "alertname=x", ""];
+    let all = [
+        "a=b",
+        "a = \"b, \\\"c\\\"\"",
+        "{a!=b,c=~\"d|e\",}",
+        "a!~x",
+        "\"a b\"=c",
+        "a",
+        "=b",
+        "a=\"b",
+        "a=b c=d",
+        "alertname=x",
+        "",
+    ];
     let shown: String = all.iter().map(|text| format!("{text} => {}\n", read(text))).collect();
     expect![[r#"
         a=b => a Equal b
@@ -321,7 +173,8 @@ fn matchers_and_times_are_read_as_they_are_written() {
         a=b c=d => a Equal b c=d
         alertname=x => rule Equal x
          => 
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
     let times = ["30s", "1h30m", "1500ms", "2w", "5", "m", "", "1x", "99999999999999999999s"].map(words::seconds);
     assert_eq!(times, [Some(30), Some(5_400), Some(2), Some(1_209_600), None, None, None, None, None]);
 }
