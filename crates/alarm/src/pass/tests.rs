@@ -287,7 +287,8 @@ fn hysteresis_samples_and_pending_hold_a_rule_back() {
     let told = world.minutes("cpm", "200 1");
     expect![[r#"
         6: r a Firing@6 Fired a
-        7: r a Recovered@7 Recovered by Condition a"#]].assert_eq(&told);
+        7: r a Recovered@7 Recovered by Condition a"#]]
+    .assert_eq(&told);
     assert_eq!(other.minutes("cpm", "200 1"), told);
 }
 
