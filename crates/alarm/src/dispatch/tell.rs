@@ -156,9 +156,8 @@ impl<'a> Making<'a, '_> {
         });
         let pause = if settings.repeat_ms > 0 { settings.repeat_ms } else { settings.interval_ms };
         let at_once = if settings.plain { MAX_TOLD_PLAIN } else { MAX_TOLD };
-        let mut sequence = before.sequence;
         let mut drafts = Vec::new();
-        for lines in lines.chunks(at_once) {
+        for (sequence, lines) in (before.sequence..).zip(lines.chunks(at_once)) {
             let n_listed =
                 lines.iter().filter(|line| line.transition.what != What::Recovered && !line.incident.is_over());
             let n_listed = n_listed.map(|line| &line.incident.id).collect::<BTreeSet<_>>().len();
@@ -184,9 +183,8 @@ impl<'a> Making<'a, '_> {
                 redriven: None,
             };
             notification.folded = self.n_folded(&notification);
-            sequence += 1;
             let due = now.plus(pause);
-            let after = Group { sequence, due, told: Some(now), open: open.to_vec(), ..before.clone() };
+            let after = Group { sequence: sequence + 1, due, told: Some(now), open: open.to_vec(), ..before.clone() };
             let omits = std::mem::take(&mut omits);
             drafts.push(Draft { notification, omits, before: before.clone(), after, kept: self.group.held });
         }
