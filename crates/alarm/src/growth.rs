@@ -299,29 +299,6 @@ mod tests {
             "sum(resp_time > 1000) < 1",
             "count(resp_time) < 3",
             "count(resp_time) > 3",
-            "max(peak) > 5",
-            "min(low) < 5",
-            "min(low) > 5",
-            "max(cpm) / min(cpm) > 5",
-            "sum(aggregate_labels(codes,sum) > 5) >= 1",
-            "sum(aggregate_labels(codes,avg) > 5) >= 1",
-            "sum(increase(cpm,2) > 5) >= 1",
-            "max(increase(resp_time,2)) > 5",
-            "absent(cpm)",
-            "is_present(cpm) == 1",
-            "not(avg(cpm) > 1)",
-            "not(avg(cpm) < 1)",
-            "avg(cpm) > offset(avg(cpm),1d) * 2",
-            "avg(cpm) < offset(avg(cpm),1d) / 2",
-            "latest(change_pct(cpm,1d)) > 50",
-            "latest(zscore(cpm)) > 3",
-            "latest(zscore(resp_time)) > 3",
-            "burn_rate(cpm,cpm,99,1h) > 5",
-            "burn_rate(resp_time,sla,99,1h) > 5",
-            "latest(ewma(cpm,0.5)) > 5",
-            "latest(sort_values(codes,1,des,avg)) > 5",
-            "avg(cpm % 7) > 5",
-            "abs(sum(cpm) - 5) > 5",
         ];
         let shown: String = all.into_iter().map(said).collect();
         expect![[r#"
@@ -353,6 +330,39 @@ mod tests {
                 when settled with resp_time, waits for all data
             count(resp_time) > 3
                 when settled with resp_time
+        "#]]
+        .assert_eq(&shown);
+    }
+
+    #[test]
+    fn functions_pass_on_what_growth_does_to_their_operands() {
+        let all = [
+            "max(peak) > 5",
+            "min(low) < 5",
+            "min(low) > 5",
+            "max(cpm) / min(cpm) > 5",
+            "sum(aggregate_labels(codes,sum) > 5) >= 1",
+            "sum(aggregate_labels(codes,avg) > 5) >= 1",
+            "sum(increase(cpm,2) > 5) >= 1",
+            "max(increase(resp_time,2)) > 5",
+            "absent(cpm)",
+            "is_present(cpm) == 1",
+            "not(avg(cpm) > 1)",
+            "not(avg(cpm) < 1)",
+            "avg(cpm) > offset(avg(cpm),1d) * 2",
+            "avg(cpm) < offset(avg(cpm),1d) / 2",
+            "latest(change_pct(cpm,1d)) > 50",
+            "latest(zscore(cpm)) > 3",
+            "latest(zscore(resp_time)) > 3",
+            "burn_rate(cpm,cpm,99,1h) > 5",
+            "burn_rate(resp_time,sla,99,1h) > 5",
+            "latest(ewma(cpm,0.5)) > 5",
+            "latest(sort_values(codes,1,des,avg)) > 5",
+            "avg(cpm % 7) > 5",
+            "abs(sum(cpm) - 5) > 5",
+        ];
+        let shown: String = all.into_iter().map(said).collect();
+        expect![[r#"
             max(peak) > 5
                 at once with peak
             min(low) < 5

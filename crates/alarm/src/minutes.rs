@@ -211,12 +211,14 @@ mod tests {
 
     #[test]
     fn who_never_evaluated_begins_now_and_who_was_away_replays_an_hour() {
-        let shown = at(5, &[100], &Cursor::default())
-            + &at(-6_000_000, &[0], &Cursor::default())
-            + &at(5, &[100], &Cursor::at(Bucket(97)))
-            + &at(5, &[100], &Cursor::at(Bucket(20))).split_once(", ").unwrap().0
-            + &at(5, &[100], &Cursor::at(Bucket(20))).rsplit_once("running").unwrap().1
-            + &at(5, &[], &Cursor::at(Bucket(97)));
+        let long = at(5, &[100], &Cursor::at(Bucket(20)));
+        let (first, _) = long.split_once(", ").unwrap();
+        let (_, running) = long.rsplit_once("running").unwrap();
+        let never = Cursor::default();
+        let behind = Cursor::at(Bucket(97));
+        let (now, long_ago) = (at(5, &[100], &never), at(-6_000_000, &[0], &never));
+        let (replayed, alone) = (at(5, &[100], &behind), at(5, &[], &behind));
+        let shown = format!("{now}{long_ago}{replayed}{first}{running}{alone}");
         expect![[r#"
             99 All, running 100
             running nothing

@@ -276,11 +276,14 @@ fn metrics(condition: &Condition) -> Vec<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
+/// What expressions have in common that are evaluated at once: scope, period, labelled metrics.
+type Shared<'a> = (Scope, u32, BTreeSet<&'a str>);
+
 /// Expressions with the same window, entities and labelled metrics: entities with different label sets cannot be evaluated at once,
 /// and those that read none of them shall not be torn apart.
 fn groups(rules: &[Arc<Planned>], catalogue: &Catalogue) -> Vec<Group> {
     let labelled = |need: &Need| is_labelled(need, catalogue);
-    let mut all: BTreeMap<(Scope, u32, BTreeSet<&str>), Vec<(Root, &Condition)>> = BTreeMap::new();
+    let mut all: BTreeMap<Shared<'_>, Vec<(Root, &Condition)>> = BTreeMap::new();
     for (number, planned) in rules.iter().enumerate() {
         for (variant, each) in planned.variants.iter().enumerate() {
             for (part, condition) in &each.parts {
@@ -291,7 +294,7 @@ fn groups(rules: &[Arc<Planned>], catalogue: &Catalogue) -> Vec<Group> {
             }
         }
     }
-    let group = |((scope, period, _), roots): ((Scope, u32, _), Vec<(Root, &Condition)>)| {
+    let group = |((scope, period, _), roots): (Shared<'_>, Vec<(Root, &Condition)>)| {
         let program = Program::new(roots.iter().map(|(_, condition)| &condition.expr));
         let labelled = program.needs().iter().map(labelled).collect();
         Group { scope, period, program, roots: roots.into_iter().map(|(root, _)| root).collect(), labelled }

@@ -155,7 +155,8 @@ pub fn step(live: &mut Live, minute: Bucket, of: Of, seen: Seen, params: &Params
 /// Lets an instance know again what a minute before showed of it, so that it is as long pending as it was. Nothing is fired: what
 /// fired then is in its incident.
 pub fn recall(live: &mut Live, minute: Bucket, seen: Seen, params: &Params) {
-    if !live.is_open() && !(live.state == State::Recovered && minute <= live.entered) {
+    let is_done = live.state == State::Recovered && minute <= live.entered;
+    if !live.is_open() && !is_done {
         step_closed(live, minute, meaning(seen, params), &Params { for_minutes: u32::MAX, ..*params });
     }
 }
