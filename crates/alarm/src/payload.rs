@@ -258,7 +258,9 @@ fn labelled<'a>(evidence: &'a Evidence, zone: &Zone) -> Labelled<'a> {
 /// The text that Gson writes of a value.
 pub fn gson(value: &impl Serialize) -> String {
     let mut out = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut out, Gson)).expect("texts, numbers and maps with texts as keys");
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, Gson))
+        .expect("texts, numbers and maps with texts as keys");
     String::from_utf8(out).expect("it is made of texts")
 }
 

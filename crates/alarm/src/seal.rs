@@ -53,7 +53,9 @@ pub enum SealError {
     #[error("no secret can be kept: set security.secret_key to the same key on every node")]
     NoKey,
     /// It was sealed by another key.
-    #[error("it was sealed by key {sealed}, and this server has key {own}: set security.secret_key to that key, or enter the secret again")]
+    #[error(
+        "it was sealed by key {sealed}, and this server has key {own}: set security.secret_key to that key, or enter the secret again"
+    )]
     OtherKey {
         /// The key that sealed it.
         sealed: String,

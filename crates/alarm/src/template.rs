@@ -34,7 +34,7 @@ pub enum Escape {
 
 /// Why a template cannot be used, or was not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
+#[error("{}{what}", if *line > 0 { format!("line {line}: ") } else { String::new() })]
 pub struct TemplateError {
     /// Where, from 1; 0: unknown.
     pub line: usize,
@@ -181,7 +181,12 @@ pub fn rule_context(alarm: &Alarm, variables: &impl Serialize) -> Value {
 }
 
 /// A text of a rule, filled in. `context` is that of [`rule_context`]; `name` and `id0` are the entity's.
-pub fn rule_text(source: &str, name: &str, id0: &str, context: impl FnOnce() -> Value) -> Result<String, TemplateError> {
+pub fn rule_text(
+    source: &str,
+    name: &str,
+    id0: &str,
+    context: impl FnOnce() -> Value,
+) -> Result<String, TemplateError> {
     if is_jinja(source) {
         return jinja(source, Escape::None, context());
     }
@@ -209,7 +214,11 @@ pub fn rule_text(source: &str, name: &str, id0: &str, context: impl FnOnce() -> 
 }
 
 /// A transition that is about to be decided, as rules' texts see it.
-pub fn alarm_of(incident: &crate::incident::Incident, transition: &crate::incident::Transition, about: &About) -> Alarm {
+pub fn alarm_of(
+    incident: &crate::incident::Incident,
+    transition: &crate::incident::Transition,
+    about: &About,
+) -> Alarm {
     Alarm::of(incident, transition, about)
 }
 
@@ -299,8 +308,21 @@ fn check_jinja(source: &str, names: &[&str]) -> Result<(), TemplateError> {
         .into_iter()
         .filter(|name| !names.contains(&name.as_str()) && !environment.globals().any(|(global, _)| global == name));
     match unknown.min() {
-        Some(name) => Err(TemplateError { line: 0, what: format!("there is nothing named `{name}`") }),
-        None => Ok(()),
+        Some(name) => {
+            let line = source.lines().position(|line| line.contains(&name)).map_or(0, |n| n + 1);
+            Err(TemplateError { line, what: format!("there is nothing named `{name}`") })
+        }
+        None => check_functions(&template),
+    }
+}
+
+/// Filters, tests and functions are looked up when they are used. Without values other things go wrong first, or not at all: only
+/// what is unknown counts.
+fn check_functions(template: &minijinja::Template<'_, '_>) -> Result<(), TemplateError> {
+    use minijinja::ErrorKind::{UnknownFilter, UnknownFunction, UnknownTest};
+    match template.render_captured_to(Value::from(Serde(serde_json::json!({}))), &mut Bounded(Vec::new())) {
+        Err(error) if matches!(error.kind(), UnknownFilter | UnknownFunction | UnknownTest) => Err(failed(&error)),
+        _ => Ok(()),
     }
 }
 
@@ -324,9 +346,7 @@ fn environment(escape: Escape) -> Environment<'static> {
 /// Texts between quotes, all else as JSON.
 fn json_formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     match value.kind() {
-        ValueKind::String if !value.is_safe() => {
-            Ok(out.write_str(&json_escaped(value.as_str().unwrap_or_default()))?)
-        }
+        ValueKind::String if !value.is_safe() => Ok(out.write_str(&json_escaped(value.as_str().unwrap_or_default()))?),
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
             let text = serde_json::to_string(value)
                 .map_err(|error| minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string()))?;

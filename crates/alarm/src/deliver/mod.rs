@@ -33,8 +33,8 @@ mod transport;
 mod trial;
 
 use plan::{Place, Queue};
-use trial::{Ended, Trial};
 pub use transport::{Sent, Transport};
+use trial::{Ended, Trial};
 
 /// After how long an attempt whose outcome nobody noted is made again.
 pub const UNKNOWN_AFTER_MS: i64 = 30_000;

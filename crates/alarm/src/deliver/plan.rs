@@ -160,7 +160,10 @@ mod tests {
         let most = |n, chance: &mut Chance| (0..500).map(|_| pause(n, None, chance)).max().unwrap();
         let seconds: Vec<i64> = [1, 2, 3, 9, 10, 40].map(|n| (most(n, &mut chance) + 500) / 1_000).into();
         assert_eq!(seconds[..3], [1, 2, 4]);
-        assert!((240..=256).contains(&seconds[3]) && seconds[4..].iter().all(|s| (280..=300).contains(s)), "{seconds:?}");
+        assert!(
+            (240..=256).contains(&seconds[3]) && seconds[4..].iter().all(|s| (280..=300).contains(s)),
+            "{seconds:?}"
+        );
         assert!(pause(1, Some(Duration::from_secs(7)), &mut chance) >= 7_000);
     }
 

@@ -185,7 +185,8 @@ impl Transport {
         if let Some((_, client)) = clients.iter().find(|(known, _)| known == connection) {
             return Ok(client.clone());
         }
-        let client = self.new_client(connection).map_err(|error| format!("proxy or certificates: {}", chain(&error)))?;
+        let client =
+            self.new_client(connection).map_err(|error| format!("proxy or certificates: {}", chain(&error)))?;
         if clients.len() >= MAX_CLIENTS {
             clients.remove(0);
         }
@@ -265,9 +266,7 @@ impl Transport {
             with_key(&mut request, key);
             client.do_alarm_recovery(request).await
         };
-        use tonic::Code::{
-            InvalidArgument, NotFound, OutOfRange, PermissionDenied, Unauthenticated, Unimplemented,
-        };
+        use tonic::Code::{InvalidArgument, NotFound, OutOfRange, PermissionDenied, Unauthenticated, Unimplemented};
         match answer {
             Ok(_) => Verdict::Taken,
             Err(status) => {

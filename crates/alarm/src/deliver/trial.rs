@@ -121,12 +121,22 @@ impl Trial {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if status == Status::Dead {
-            info!(receiver = self.stored.doc.receiver, notification = self.stored.doc.id, error, "a notification is dead");
+            info!(
+                receiver = self.stored.doc.receiver,
+                notification = self.stored.doc.id,
+                error,
+                "a notification is dead"
+            );
         }
         self.note(
             move |doc| {
                 if let Some(attempt) = doc.attempts.last_mut() {
-                    *attempt = Attempt { took_ms: Some(took_ms), status: sent.status, error: error.clone(), ..attempt.clone() };
+                    *attempt = Attempt {
+                        took_ms: Some(took_ms),
+                        status: sent.status,
+                        error: error.clone(),
+                        ..attempt.clone()
+                    };
                 }
                 doc.delivered.clone_from(&sent.delivered);
                 if status == Status::Waiting {

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Out;
+use super::plain;
 use super::settings::Keys;
 use super::told::{Alarm, Shown};
-use super::plain;
 use crate::template::{Escape, Template, TemplateError};
 
 /// The two templates. One that is not there is ours; a blank one sends nothing.
@@ -21,9 +21,7 @@ impl Templates {
             firing: keys.template("text-template", Escape::Json),
             recovery: keys.template("recovery-text-template", Escape::Json),
         };
-        for (key, template) in
-            [("text-template", &templates.firing), ("recovery-text-template", &templates.recovery)]
-        {
+        for (key, template) in [("text-template", &templates.firing), ("recovery-text-template", &templates.recovery)] {
             if template.as_ref().is_some_and(Template::is_blank) {
                 let what = if key == "text-template" { "firings" } else { "recoveries" };
                 keys.warning(key, format!("is blank: {what} are not told"));
@@ -34,7 +32,13 @@ impl Templates {
 
     /// The JSON for an alarm: the template's, or `own` of its text where there is no template, or it makes no JSON. `None`: it is
     /// not told.
-    pub(super) fn json(&self, alarm: &Alarm, shown: &Shown, out: &mut Out<'_>, own: fn(&str) -> Value) -> Option<Value> {
+    pub(super) fn json(
+        &self,
+        alarm: &Alarm,
+        shown: &Shown,
+        out: &mut Out<'_>,
+        own: fn(&str) -> Value,
+    ) -> Option<Value> {
         let template = if alarm.is_firing() { &self.firing } else { &self.recovery };
         let Some(template) = template else {
             let sign = if alarm.is_firing() { "" } else { "[RESOLVED] " };

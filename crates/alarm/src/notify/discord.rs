@@ -19,9 +19,8 @@ pub(super) struct Discord {
 
 impl Discord {
     pub(super) fn read(keys: &Keys<'_>) -> Discord {
-        let webhook = |keys: &Keys<'_>| {
-            (keys.required_url("url"), keys.text("username").unwrap_or_else(|| "robot".to_owned()))
-        };
+        let webhook =
+            |keys: &Keys<'_>| (keys.required_url("url"), keys.text("username").unwrap_or_else(|| "robot".to_owned()));
         Discord { template: text_template(keys), webhooks: keys.objects("webhooks", webhook) }
     }
 

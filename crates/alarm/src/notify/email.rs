@@ -107,7 +107,8 @@ impl Email {
             let html = template.notification(shown).map(Some);
             out.or_plain(html, || None)
         });
-        let mut to: Vec<String> = [&self.to, &self.cc, &self.bcc].into_iter().flatten().map(|one| one.email.to_string()).collect();
+        let mut to: Vec<String> =
+            [&self.to, &self.cc, &self.bcc].into_iter().flatten().map(|one| one.email.to_string()).collect();
         to.dedup();
         match self.message(from, &subject, text, html, shown) {
             Ok(message) => {
@@ -165,7 +166,8 @@ impl Email {
 }
 
 fn own_text(shown: &Shown) -> String {
-    let links: Vec<&str> = shown.alarms.iter().filter_map(|alarm| alarm.links.get("incident")).map(String::as_str).collect();
+    let links: Vec<&str> =
+        shown.alarms.iter().filter_map(|alarm| alarm.links.get("incident")).map(String::as_str).collect();
     let mut text = shown.plain();
     if !links.is_empty() {
         text.push_str("\n\n");

@@ -39,7 +39,10 @@ pub(crate) fn incident(entity: Entity, is_over: bool) -> Incident {
         at: NOON,
         uuid: "00000000-0000-0000-0000-000000000001".to_owned(),
         message: message.clone(),
-        tags: BTreeMap::from([("level".to_owned(), "WARNING".to_owned()), ("owner".to_owned(), "Ann & Bob".to_owned())]),
+        tags: BTreeMap::from([
+            ("level".to_owned(), "WARNING".to_owned()),
+            ("owner".to_owned(), "Ann & Bob".to_owned()),
+        ]),
         annotations: BTreeMap::from([("runbook".to_owned(), "https://wiki/slow".to_owned())]),
         evidence: vec![Evidence {
             metric: "service_resp_time".to_owned(),

@@ -81,9 +81,9 @@ fn mask(
             .map(|(n, value)| mask(kind, key, format!("{path}.{n}"), value, is_secret && !value.is_object(), secrets))
             .collect(),
         Value::Object(map) => {
-            let pairs = map.iter().map(|(key, value)| {
-                (key.clone(), mask(kind, key, format!("{path}.{key}"), value, false, secrets))
-            });
+            let pairs = map
+                .iter()
+                .map(|(key, value)| (key.clone(), mask(kind, key, format!("{path}.{key}"), value, false, secrets)));
             Value::Object(pairs.collect())
         }
         other => other.clone(),
@@ -254,13 +254,13 @@ impl<'a> Keys<'a> {
     /// URLs of which one must be there, each checked.
     pub(crate) fn required_urls(&self, key: &str) -> Vec<String> {
         let urls = self.required_texts(key);
-        urls.iter().for_each(|url| self.check_url(key, url));
+        urls.iter().enumerate().for_each(|(n, url)| self.check_url(&format!("{key}.{n}"), url));
         urls
     }
 
     pub(crate) fn urls(&self, key: &str) -> Vec<String> {
         let urls = self.texts(key);
-        urls.iter().for_each(|url| self.check_url(key, url));
+        urls.iter().enumerate().for_each(|(n, url)| self.check_url(&format!("{key}.{n}"), url));
         urls
     }
 
@@ -409,7 +409,11 @@ mod tests {
                 json!({"urls": ["https://w"], "headers": {"Authorization": "Bearer x", "X-Team": "a", "X-Api-Key": "k"}}),
                 json!({"urls": ["https://w"], "headers": {"Authorization": "***", "X-Team": "a", "X-Api-Key": "***"}}),
             ),
-            (ReceiverKind::Pagerduty, json!({"integration-keys": ["k", 7]}), json!({"integration-keys": ["***", "***"]})),
+            (
+                ReceiverKind::Pagerduty,
+                json!({"integration-keys": ["k", 7]}),
+                json!({"integration-keys": ["***", "***"]}),
+            ),
             (
                 ReceiverKind::Webhook,
                 json!({"urls": ["https://w"], "proxy": "http://u:p@proxy"}),

@@ -29,10 +29,32 @@ pub(super) struct Sms {
 
 #[derive(Clone, Debug)]
 enum Gateway {
-    Twilio { account: String, token: String, from: String },
-    Vonage { key: String, secret: String, from: String },
-    Aliyun { key: String, secret: String, sign_name: String, template_code: String, params: Json },
-    Tencent { id: String, key: String, app_id: String, sign_name: String, template_id: String, region: String, params: Json },
+    Twilio {
+        account: String,
+        token: String,
+        from: String,
+    },
+    Vonage {
+        key: String,
+        secret: String,
+        from: String,
+    },
+    Aliyun {
+        key: String,
+        secret: String,
+        sign_name: String,
+        template_code: String,
+        params: Json,
+    },
+    Tencent {
+        id: String,
+        key: String,
+        app_id: String,
+        sign_name: String,
+        template_id: String,
+        region: String,
+        params: Json,
+    },
 }
 
 impl Sms {
@@ -155,7 +177,8 @@ fn plain_params(params: &Json, text: &str) -> Value {
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{}={}", url_encoded(key), url_encoded(value))).collect();
+    let pairs: Vec<String> =
+        pairs.iter().map(|(key, value)| format!("{}={}", url_encoded(key), url_encoded(value))).collect();
     pairs.join("&")
 }
 
@@ -171,7 +194,8 @@ fn sha256_hex(text: &str) -> String {
 
 /// Alibaba Cloud's signature of version 3: the values are in the query, the body is empty.
 fn aliyun(url: &str, query: &[(&str, String)], (key, secret): (&str, &str), shown: &Shown) -> Http {
-    let mut pairs: Vec<String> = query.iter().map(|(key, value)| format!("{}={}", url_encoded(key), url_encoded(value))).collect();
+    let mut pairs: Vec<String> =
+        query.iter().map(|(key, value)| format!("{}={}", url_encoded(key), url_encoded(value))).collect();
     pairs.sort_unstable();
     let query = pairs.join("&");
     let empty = sha256_hex("");

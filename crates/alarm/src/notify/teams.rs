@@ -24,7 +24,8 @@ impl Teams {
     }
 
     pub(super) fn render(&self, shown: &Shown, out: &mut Out<'_>) {
-        let mut body = vec![block(&cut(&shown.headline(), MAX_TEXT), true, if shown.n_firing > 0 { "Attention" } else { "Good" })];
+        let mut body =
+            vec![block(&cut(&shown.headline(), MAX_TEXT), true, if shown.n_firing > 0 { "Attention" } else { "Good" })];
         for alarm in shown.alarms.iter().take(MAX_ALARMS) {
             let text = match &self.text {
                 Some(template) => out.alarm_text(template, alarm),

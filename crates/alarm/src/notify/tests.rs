@@ -11,122 +11,14 @@ fn target(kind: ReceiverKind, settings: Value) -> Target {
 }
 
 /// Settings of each kind, as an operator writes them.
-fn receivers() -> Vec<(&'static str, ReceiverKind, Value)> {
-    use ReceiverKind::*;
-    let template = r#"{"msgtype": "text", "text": {"content": "Alarm:\n %s."}}"#;
-    vec![
-        (
-            "webhook",
-            Webhook,
-            json!({
-                "urls": ["http://127.0.0.1/notify/"],
-                "recovery-urls": ["http://127.0.0.1/recovery/"],
-                "headers": {"Authorization": "Bearer x"},
-                "secret": "hush",
-            }),
-        ),
-        ("webhook of alertmanager", Webhook, json!({"urls": ["https://a/"], "format": "alertmanager"})),
-        ("webhook of cloudevents", Webhook, json!({"urls": ["https://a/"], "format": "cloudevents"})),
-        (
-            "webhook of a template",
-            Webhook,
-            json!({"urls": ["https://a/"], "format": "template", "body": {"text": "{{ status }} {{ message }}", "n": 1}}),
-        ),
-        ("gRPC", Grpc, json!({"target-host": "127.0.0.1", "target-port": 9888})),
-        (
-            "slack",
-            Slack,
-            json!({
-                "webhooks": ["https://hooks.slack.com/services/x"],
-                "text-template": r#"{"type": "section", "text": {"type": "mrkdwn", "text": ":alarm_clock: **%s**."}}"#,
-            }),
-        ),
-        ("wechat", Wechat, json!({"webhooks": ["https://qyapi.weixin.qq.com/x"], "text-template": template})),
-        (
-            "dingtalk",
-            Dingtalk,
-            json!({
-                "webhooks": [{"url": "https://oapi.dingtalk.com/robot/send?access_token=t", "secret": "SEC1"}],
-                "text-template": template,
-            }),
-        ),
-        (
-            "feishu",
-            Feishu,
-            json!({
-                "webhooks": [{"url": "https://open.feishu.cn/x", "secret": "SEC2"}],
-                "text-template": r#"{"msg_type": "text", "content": {"text": "Alarm: %s."}, "ats": "u1, u2", "other": 1}"#,
-            }),
-        ),
-        (
-            "welink",
-            Welink,
-            json!({
-                "text-template": "Alarm: %s.",
-                "webhooks": [{
-                    "client-id": "id",
-                    "client-secret": "secret",
-                    "access-token-url": "https://open.welink/auth",
-                    "message-url": "https://open.welink/send",
-                    "group-ids": "123,456",
-                    "robot-name": "watch",
-                }],
-            }),
-        ),
-        ("pagerduty", Pagerduty, json!({"integration-keys": ["k1"], "text-template": "Alarm: %s."})),
-        ("discord", Discord, json!({"webhooks": [{"url": "https://discord.com/x"}], "text-template": "Alarm: %s."})),
-        (
-            "email",
-            Email,
-            json!({"host": "mail", "from": "Skylark <alarm@example.com>", "to": ["ops@example.com", "Ann <ann@example.com>"]}),
-        ),
-        ("teams", Teams, json!({"webhooks": ["https://teams/x"]})),
-        ("telegram", Telegram, json!({"bot-token": "1:t", "chat-ids": [-42], "text-template": "{{ alarms|length }}: {{ message }}"})),
-        ("opsgenie", Opsgenie, json!({"api-key": "k", "responders": [{"type": "team", "name": "ops"}]})),
-        (
-            "http",
-            Http,
-            json!({
-                "url": "https://gate/send?to={{ tags.owner|urlencode }}",
-                "method": "PUT",
-                "content-type": "text/plain",
-                "body": "{{ message }}",
-            }),
-        ),
-        (
-            "http of twilio",
-            Http,
-            json!({"preset": "twilio", "account-sid": "AC1", "auth-token": "t", "from": "+1", "to": ["+49 1", "+2"]}),
-        ),
-        ("http of vonage", Http, json!({"preset": "vonage", "api-key": "k", "api-secret": "s", "from": "Sky", "to": ["49"]})),
-        (
-            "http of aliyun",
-            Http,
-            json!({
-                "preset": "aliyun",
-                "access-key-id": "id",
-                "access-key-secret": "s",
-                "sign-name": "Sky",
-                "template-code": "SMS_1",
-                "to": ["1"],
-            }),
-        ),
-        (
-            "http of tencent",
-            Http,
-            json!({
-                "preset": "tencent",
-                "secret-id": "id",
-                "secret-key": "s",
-                "sdk-app-id": "1",
-                "sign-name": "Sky",
-                "template-id": "2",
-                "to": ["+861"],
-                "template-params": ["{{ name }}", "{{ status }}"],
-            }),
-        ),
-        ("alertmanager", Alertmanager, json!({"urls": ["http://am:9093/"]})),
-    ]
+fn receivers() -> Vec<(String, ReceiverKind, Value)> {
+    let all: Vec<Value> = serde_json::from_str(include_str!("golden/receivers.json")).unwrap();
+    all.into_iter()
+        .map(|one| {
+            let kind = serde_json::from_value(one["kind"].clone()).unwrap();
+            (one["name"].as_str().unwrap().to_owned(), kind, one["settings"].clone())
+        })
+        .collect()
 }
 
 fn written(request: &Request) -> String {
@@ -134,7 +26,12 @@ fn written(request: &Request) -> String {
     match &request.call {
         Call::Http(http) => {
             if let Some(token) = &http.token {
-                writeln!(text, "first {} {} {} -> {}", token.request.method, token.request.url, token.request.body, token.header).unwrap();
+                writeln!(
+                    text,
+                    "first {} {} {} -> {}",
+                    token.request.method, token.request.url, token.request.body, token.header
+                )
+                .unwrap();
             }
             writeln!(text, "{} {}", http.method, http.url).unwrap();
             http.headers.iter().for_each(|(key, value)| writeln!(text, "{key}: {value}").unwrap());
@@ -145,7 +42,8 @@ fn written(request: &Request) -> String {
             writeln!(text, "{}", String::from_utf8_lossy(&mail.message).replace('\r', "")).unwrap();
         }
         Call::Grpc(grpc) => {
-            writeln!(text, "{}:{} key {}\n{:?}\n{:?}", grpc.host, grpc.port, request.key, grpc.alarms, grpc.recoveries).unwrap();
+            writeln!(text, "{}:{} key {}\n{:?}\n{:?}", grpc.host, grpc.port, request.key, grpc.alarms, grpc.recoveries)
+                .unwrap();
         }
     }
     text
@@ -228,10 +126,14 @@ fn a_template_that_fails_tells_the_plain_message_and_is_counted() {
 
 #[test]
 fn a_blank_template_of_skywalking_s_file_sends_nothing() {
-    let mut settings = json!({"webhooks": ["https://s"], "text-template": "{}", "is-default": true}).as_object().unwrap().clone();
+    let mut settings =
+        json!({"webhooks": ["https://s"], "text-template": "{}", "is-default": true}).as_object().unwrap().clone();
     settings::of_skywalking(ReceiverKind::Slack, &mut settings);
     let target = check(ReceiverKind::Slack, &settings).unwrap();
-    assert_eq!(target.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), ["recovery-text-template is blank: recoveries are not told"]);
+    assert_eq!(
+        target.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["recovery-text-template is blank: recoveries are not told"]
+    );
     let n = |is_over| target.render(&samples::shown(samples::entities().remove(0), is_over)).requests.len();
     assert_eq!((n(false), n(true)), (1, 0));
 }
@@ -262,8 +164,8 @@ fn everything_that_is_wrong_is_told_at_once() {
     }
     expect![[r#"
         Webhook: format must be one of skywalking, alertmanager, cloudevents, template; urls must have one entry at least; headers.a b is no header of HTTP; url is no setting of this kind of receiver
-        Webhook: urls must be a URL that begins with http:// or https://; urls must be a URL that begins with http:// or https://; recovery-urls is not used with this format: a body tells firings and recoveries
-        Webhook: body is no template: line 0: there is nothing named `nothing`; body is missing
+        Webhook: urls.0 must be a URL that begins with http:// or https://; urls.1 must be a URL that begins with http:// or https://; recovery-urls is not used with this format: a body tells firings and recoveries
+        Webhook: body is no template: line 1: there is nothing named `nothing`; body is missing
         Grpc: target-host must be a host, not a URL; target-port must be a port from 1 to 65535
         Dingtalk: webhooks.0 must be an object
         Feishu: webhooks.0.url is missing; webhooks.0.other is no setting of this kind of receiver; text-template must be a text

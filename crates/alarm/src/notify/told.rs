@@ -284,7 +284,8 @@ impl Alarm {
 impl Shown {
     /// What a notification tells, with those of its incidents that are still there, in any order.
     pub fn new(notification: &Notification, incidents: &[Incident], about: &About, now: UnixMillis) -> Shown {
-        let by_id: BTreeMap<&str, &Incident> = incidents.iter().map(|incident| (incident.id.as_str(), incident)).collect();
+        let by_id: BTreeMap<&str, &Incident> =
+            incidents.iter().map(|incident| (incident.id.as_str(), incident)).collect();
         let alarms: Vec<Alarm> = notification
             .told
             .iter()
@@ -320,7 +321,9 @@ impl Shown {
             [only] if self.omitted == 0 => format!("{test}{} {}", sign(only), only.message),
             _ => {
                 let more = if self.omitted > 0 { format!(" and {} more", self.omitted) } else { String::new() };
-                format!("{test}{} firing, {} resolved{more} {label}", self.n_firing, self.n_resolved).trim_end().to_owned()
+                format!("{test}{} firing, {} resolved{more} {label}", self.n_firing, self.n_resolved)
+                    .trim_end()
+                    .to_owned()
             }
         }
     }

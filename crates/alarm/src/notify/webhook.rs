@@ -47,7 +47,10 @@ impl Body {
         keys.template(key, escape).map(Body::Text)
     }
 
-    pub(super) fn fill(&self, fill: &impl Fn(&Template) -> Result<String, TemplateError>) -> Result<String, TemplateError> {
+    pub(super) fn fill(
+        &self,
+        fill: &impl Fn(&Template) -> Result<String, TemplateError>,
+    ) -> Result<String, TemplateError> {
         match self {
             Body::Text(template) => fill(template),
             Body::Json(json) => json.fill(fill).map(|value| value.to_string()),

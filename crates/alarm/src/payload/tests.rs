@@ -1,4 +1,4 @@
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 
 use super::*;
 use crate::notify::samples;
@@ -11,6 +11,10 @@ fn all(is_over: bool) -> String {
             skywalking(&shown.alarms, &shown.zone) + "\n"
         })
         .collect()
+}
+
+fn pretty(json: &Value) -> String {
+    serde_json::to_string_pretty(json).unwrap() + "\n"
 }
 
 #[test]
@@ -48,63 +52,7 @@ fn doubles_are_written_as_java_writes_them() {
 fn alertmanager_s_webhook() {
     let shown = samples::shown(samples::entities().remove(2), false);
     let json: Value = serde_json::from_str(&alertmanager_webhook(&shown)).unwrap();
-    expect![[r#"
-        {
-          "receiver": "webhook.ops",
-          "status": "firing",
-          "alerts": [
-            {
-              "status": "firing",
-              "labels": {
-                "alertname": "service_resp_time_rule",
-                "endpoint": "GET:/x?q=\"<1>\"",
-                "entity": "GET:/x?q=\"<1>\" in shop::cart",
-                "group": "shop",
-                "layer": "GENERAL",
-                "level": "WARNING",
-                "owner": "Ann & Bob",
-                "scope": "ENDPOINT",
-                "service": "shop::cart",
-                "severity": "warning"
-              },
-              "annotations": {
-                "expression": "sum(service_resp_time > 1000) >= 1",
-                "incident": "0123456789abcdef0123456789abcdef",
-                "runbook": "https://wiki/slow",
-                "summary": "Response time of GET:/x?q=\"<1>\" in shop::cart is more than 1000ms"
-              },
-              "startsAt": "2026-11-24T10:00:00.000Z",
-              "endsAt": "0001-01-01T00:00:00Z",
-              "generatorURL": "https://alarms.example.com/alarm/v1/incidents/0123456789abcdef0123456789abcdef",
-              "fingerprint": "0123456789abcdef"
-            }
-          ],
-          "groupLabels": {
-            "service": "shop::cart"
-          },
-          "commonLabels": {
-            "alertname": "service_resp_time_rule",
-            "endpoint": "GET:/x?q=\"<1>\"",
-            "entity": "GET:/x?q=\"<1>\" in shop::cart",
-            "group": "shop",
-            "layer": "GENERAL",
-            "level": "WARNING",
-            "owner": "Ann & Bob",
-            "scope": "ENDPOINT",
-            "service": "shop::cart",
-            "severity": "warning"
-          },
-          "commonAnnotations": {
-            "expression": "sum(service_resp_time > 1000) >= 1",
-            "incident": "0123456789abcdef0123456789abcdef",
-            "runbook": "https://wiki/slow",
-            "summary": "Response time of GET:/x?q=\"<1>\" in shop::cart is more than 1000ms"
-          },
-          "externalURL": "https://alarms.example.com",
-          "version": "4",
-          "groupKey": "g1",
-          "truncatedAlerts": 0
-        }"#]].assert_eq(&serde_json::to_string_pretty(&json).unwrap());
+    expect_file!["golden/alertmanager.json"].assert_eq(&pretty(&json));
 }
 
 #[test]
@@ -141,95 +89,5 @@ fn alertmanager_s_alerts_end_when_they_are_over() {
 fn a_cloud_event() {
     let shown = samples::shown(samples::entities().remove(3), true);
     let json: Value = serde_json::from_str(&cloud_event(&shown)).unwrap();
-    expect![[r#"
-        {
-          "specversion": "1.0",
-          "id": "n1",
-          "source": "https://alarms.example.com",
-          "type": "org.skylark.alarm.notification",
-          "subject": "g1",
-          "time": "2026-11-24T10:00:00.000Z",
-          "datacontenttype": "application/json",
-          "data": {
-            "id": "n1",
-            "group": "g1",
-            "sequence": 1,
-            "receiver": "webhook.ops",
-            "status": "resolved",
-            "labels": {
-              "service": "shop::cart"
-            },
-            "alarms": [
-              {
-                "status": "resolved",
-                "what": "RECOVERED",
-                "incident": "0123456789abcdef0123456789abcdef",
-                "seq": 2,
-                "message": "Response time of shop::cart to db is more than 1000ms",
-                "rule": "service_resp_time_rule",
-                "expression": "sum(service_resp_time > 1000) >= 1",
-                "threshold": 1.0,
-                "severity": "WARNING",
-                "scope": "SERVICE_RELATION",
-                "entityId": "c2hvcDo6Y2FydA==.1-ZGI=.0",
-                "name": "shop::cart to db",
-                "service": "db",
-                "sourceService": "shop::cart",
-                "instance": "",
-                "endpoint": "",
-                "group": "",
-                "layers": [
-                  "GENERAL"
-                ],
-                "labels": {},
-                "tags": {
-                  "level": "WARNING",
-                  "owner": "Ann & Bob"
-                },
-                "annotations": {
-                  "runbook": "https://wiki/slow"
-                },
-                "hooks": [
-                  "webhook.ops"
-                ],
-                "started": 1795514400000,
-                "fired": 1795514400000,
-                "ended": 1795515000000,
-                "durationSeconds": 600,
-                "reason": "CONDITION",
-                "uuid": "00000000-0000-0000-0000-000000000001",
-                "series": [
-                  {
-                    "metric": "service_resp_time",
-                    "labels": {},
-                    "first": 1234.0,
-                    "last": 1234.0,
-                    "min": 1234.0,
-                    "max": 1234.0,
-                    "values": [
-                      null,
-                      1234.0
-                    ]
-                  }
-                ],
-                "values": {
-                  "service_resp_time": 1234.0
-                },
-                "incomplete": false,
-                "flapping": false,
-                "links": {
-                  "incident": "https://alarms.example.com/alarm/v1/incidents/0123456789abcdef0123456789abcdef"
-                }
-              }
-            ],
-            "nFiring": 0,
-            "nResolved": 1,
-            "omitted": 0,
-            "folded": 0,
-            "repeated": false,
-            "test": false,
-            "made": 1795514400000,
-            "externalUrl": "https://alarms.example.com"
-          }
-        }"#]].assert_eq(&serde_json::to_string_pretty(&json).unwrap());
+    expect_file!["golden/cloudevent.json"].assert_eq(&pretty(&json));
 }

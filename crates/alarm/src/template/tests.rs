@@ -11,16 +11,17 @@ fn shown() -> Shown {
 fn render(source: &str, escape: Escape) -> String {
     let shown = shown();
     match Template::parse(source, escape) {
-        Ok(template) => template.alarm(&shown.alarms[0], &shown).unwrap_or_else(|error| format!("at rendering: {error}")),
+        Ok(template) => {
+            template.alarm(&shown.alarms[0], &shown).unwrap_or_else(|error| format!("at rendering: {error}"))
+        }
         Err(error) => format!("at reading: {error}"),
     }
 }
 
 #[test]
 fn legacy_templates_take_the_message_and_leave_every_other_percent_alone() {
-    let shown: Vec<String> = ["%s", "100% of: %s %% %1$s%n%d %", "no message", ""]
-        .map(|source| render(source, Escape::None))
-        .into();
+    let shown: Vec<String> =
+        ["%s", "100% of: %s %% %1$s%n%d %", "no message", ""].map(|source| render(source, Escape::None)).into();
     expect![[r#"
         Response time of GET:/x?q="<1>" in shop::cart is more than 1000ms|100% of: Response time of GET:/x?q="<1>" in shop::cart is more than 1000ms % Response time of GET:/x?q="<1>" in shop::cart is more than 1000ms
         %d %|no message|"#]].assert_eq(&shown.join("|"));
@@ -29,7 +30,10 @@ fn legacy_templates_take_the_message_and_leave_every_other_percent_alone() {
 #[test]
 fn a_name_with_quotes_leaves_json_intact() {
     let legacy = render(r#"{"text": "Alarm: %s"}"#, Escape::Json);
-    let ours = render(r#"{"text": "Alarm: {{ message }}", "tags": {{ tags }}, "n": {{ seq }}, "raw": {{ message|tojson }}}"#, Escape::Json);
+    let ours = render(
+        r#"{"text": "Alarm: {{ message }}", "tags": {{ tags }}, "n": {{ seq }}, "raw": {{ message|tojson }}}"#,
+        Escape::Json,
+    );
     for text in [legacy, ours] {
         let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert_eq!(json["text"], r#"Alarm: Response time of GET:/x?q="<1>" in shop::cart is more than 1000ms"#);
@@ -63,11 +67,12 @@ fn what_is_wrong_is_told_with_its_line() {
     let all = ["a\n{{ nothing }}", "a\n{% if %}", "{{ message", "{% include 'x' %}", "{{ message|nofilter }}"];
     let shown: Vec<String> = all.map(|source| render(source, Escape::None)).into();
     expect![[r#"
-        at reading: line 0: there is nothing named `nothing`
+        at reading: line 2: there is nothing named `nothing`
         at reading: line 2: syntax error: unexpected end of block
         at reading: line 1: syntax error: unexpected end of input, expected end of variable block
         at reading: line 1: syntax error: unknown statement include
-        at rendering: line 1: unknown filter: filter nofilter is unknown"#]].assert_eq(&shown.join("\n"));
+        at reading: line 1: unknown filter: filter nofilter is unknown"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]
@@ -90,7 +95,8 @@ fn texts_of_rules_know_name_and_id_and_templates() {
     let text = |source: &str| {
         rule_text(source, &alarm.name, &alarm.entity_id, || rule_context(alarm, &json!({ "threshold": 5 }))).unwrap()
     };
-    expect![[r#"GET:/x?q="<1>" in shop::cart (c2hvcDo6Y2FydA==.1_R0VUOi94P3E9IjwxPiI=) {other} {"#]].assert_eq(&text("{name} ({id}) {other} {"));
+    expect![[r#"GET:/x?q="<1>" in shop::cart (c2hvcDo6Y2FydA==.1_R0VUOi94P3E9IjwxPiI=) {other} {"#]]
+        .assert_eq(&text("{name} ({id}) {other} {"));
     expect![[r#"GET:/x?q="<1>" over 5"#]].assert_eq(&text("{{ endpoint }} over {{ variables.threshold }}"));
     assert!(check_rule_text("{name} and {id} {unclosed").is_ok());
     assert!(check_rule_text("{{ service }}").is_ok());

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicI64;
 use model::item::Revision;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use storage::Swapped;
 use storage::lease::Lease;
 use storage::memory::Memory;
 use storage::snapshot::{Editor, follow};
-use storage::Swapped;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -31,11 +31,14 @@ struct Heard {
 
 mod wires;
 
+/// A status, and a header with its value.
+type Answered = (u16, &'static str, String);
+
 /// A server that records what it is asked and answers as it is told: 200 where it is told nothing, never at `/hole`.
 #[derive(Clone, Default)]
 struct Recorder {
     heard: Arc<Mutex<Vec<Heard>>>,
-    answers: Arc<Mutex<VecDeque<(u16, &'static str, String)>>>,
+    answers: Arc<Mutex<VecDeque<Answered>>>,
 }
 
 impl Recorder {
@@ -333,7 +336,8 @@ async fn a_recovery_never_overtakes_its_firing() {
     assert_eq!(rig.stored("n2").await.doc.n_attempts, 0);
     rig.pass(1_000);
     rig.until("n2", |n| n.status == Status::Sent).await;
-    let heard: Vec<_> = recorder.heard.lock().unwrap().iter().map(|heard| heard.headers["idempotency-key"].clone()).collect();
+    let heard: Vec<_> =
+        recorder.heard.lock().unwrap().iter().map(|heard| heard.headers["idempotency-key"].clone()).collect();
     assert_eq!(heard, ["n1", "n3", "n1", "n2"]);
     rig.stop().await;
 }

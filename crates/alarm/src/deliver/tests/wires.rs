@@ -54,8 +54,7 @@ async fn mail_is_sent_again_with_the_same_message_id() {
     let mails = Arc::new(Mutex::new(Vec::new()));
     tokio::spawn(smtp(listener, 1, Arc::clone(&mails)));
     let rig = Rig::start().await;
-    let settings =
-        json!({"host": "127.0.0.1", "port": port, "tls": "none", "from": "alarm@example.com", "to": ["ops@example.com"]});
+    let settings = json!({"host": "127.0.0.1", "port": port, "tls": "none", "from": "alarm@example.com", "to": ["ops@example.com"]});
     rig.receiver("email.a", ReceiverKind::Email, settings).await;
     rig.tell("n1", "email.a", "i1", false).await;
     let failed = rig.until("n1", failed_once).await;
@@ -130,7 +129,10 @@ mod hook {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let app = axum::Router::new()
-            .route("/AlarmService/doAlarm", axum::routing::post(|state, request| async { into(alarm(state, request).await) }))
+            .route(
+                "/AlarmService/doAlarm",
+                axum::routing::post(|state, request| async { into(alarm(state, request).await) }),
+            )
             .route(
                 "/AlarmService/doAlarmRecovery",
                 axum::routing::post(|state, request| async { into(recovery(state, request).await) }),
