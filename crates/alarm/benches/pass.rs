@@ -118,6 +118,7 @@ fn used() -> (f64, f64) {
     (ticks / 100.0, kib / 1024.0)
 }
 
+#[expect(clippy::print_stderr, reason = "divan tells of time alone")]
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn ten_thousand_rules_and_services(bencher: Bencher<'_, '_>) {
     let (catalogue, columns) = (catalogue(), columns());
@@ -131,7 +132,6 @@ fn ten_thousand_rules_and_services(bencher: Bencher<'_, '_>) {
     let (before, _) = used();
     let output = pass(&input(&plan, &columns, &incidents), turn(N_MINUTES - 1), &mut memory.clone());
     let (after, peak) = used();
-    #[expect(clippy::print_stderr, reason = "divan tells of time alone")]
     eprintln!(
         "{} pairs, {} open, {} changed: {:.2} CPU seconds, {peak:.0} MiB at most (columns and plan with it)",
         output.n_pairs,
