@@ -7,6 +7,7 @@ use model::kinds::{RecordKind, segment as field};
 use model::record::{FieldValue, Format, Record};
 use model::summary::Numbers;
 use model::{UnixMillis, id};
+use storage::traces::Sheaves;
 
 const SEGMENTS_PER_TRACE: usize = 4;
 const WATCHED: usize = 20_000;
@@ -58,11 +59,10 @@ fn note(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn watch(bencher: Bencher<'_, '_>) {
     let config = Config { max_open: WATCHED, ..Config::default() };
-    let (mut windows, mut next, mut closed) = (Windows::new(config, 1, 0), 0, Vec::new());
+    let (mut windows, mut next, mut closed) = (Windows::new(config, 0), 0, Sheaves::new(1));
     let mut feed = |seen: Sightings| {
-        closed.clear();
         seen.iter().for_each(|(trace_id, piece)| windows.add(trace_id, &piece, 0, &mut closed));
-        closed.len()
+        if closed.full() > 0 { closed.take().len() } else { 0 }
     };
     while next < WATCHED * SEGMENTS_PER_TRACE {
         feed(batch(next));

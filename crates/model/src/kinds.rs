@@ -49,7 +49,7 @@ pub enum RecordKind {
     Log,
     /// Events; fields in [`event`].
     Event,
-    /// Partial summaries of traces; fields in [`trace`].
+    /// Partial summaries of traces, many in a record; fields in [`trace`].
     Trace,
 }
 
@@ -177,25 +177,28 @@ pub mod event {
     ];
 }
 
-/// Fields of partial summaries of traces ([`crate::summary`]). Record id: the trace id and the partial's; time: the earliest start
-/// that the partial knows of. The body is the partial; the fields are what it can be found by.
+/// Fields of sheaves: partial summaries ([`crate::summary`]) of many traces, those that were over about the same time. Record id: the
+/// process's and a number; time: the latest start of a partial. The body are the partials; the fields are what the sheaf can be found by.
 pub mod trace {
     use super::{Field, FieldType, KindDef, field};
 
     pub(super) static DEF: KindDef = KindDef { name: "trace", fields: &FIELDS };
 
-    /// Trace id.
-    pub const TRACE_ID: usize = 0;
-    /// Ids of all services in it.
+    /// The traces' ids, one for each partial, in their order.
+    pub const TRACE_IDS: usize = 0;
+    /// Ids of all services in them, each once.
     pub const SERVICES: usize = 1;
-    /// From the earliest start to the latest end, in milliseconds.
-    pub const DURATION: usize = 2;
-    /// Whether one of its segments failed.
-    pub const IS_ERROR: usize = 3;
-    static FIELDS: [Field; 4] = [
-        field("trace_id", FieldType::Keyword),
+    /// The earliest start of a partial, in milliseconds since 1970.
+    pub const FIRST: usize = 2;
+    /// The longest duration of a partial, in milliseconds.
+    pub const LONGEST: usize = 3;
+    /// Whether one of them failed.
+    pub const IS_ERROR: usize = 4;
+    static FIELDS: [Field; 5] = [
+        field("trace_ids", FieldType::Keywords),
         field("services", FieldType::Keywords),
-        field("duration", FieldType::Int),
+        field("first", FieldType::Int),
+        field("longest", FieldType::Int),
         field("is_error", FieldType::Bool),
     ];
 }

@@ -78,7 +78,7 @@ pub enum Format {
     Log,
     /// `skywalking.v3.Event`, protobuf.
     Event,
-    /// A partial summary of a trace, in a format of our own.
+    /// Partial summaries of traces, in a format of our own.
     Summary,
 }
 

@@ -195,8 +195,9 @@ impl Summary {
         }
     }
 
-    /// Segments with a repeated number must say the same; should they not, the greater one stays, whatever came first.
-    fn insert(&mut self, service: &str, seen: Seen) {
+    /// Takes a segment in, and nothing else that follows from it: for who knows start, end and root already. Segments with a repeated
+    /// number must say the same; should they not, the greater one stays, whatever came first.
+    pub fn insert(&mut self, service: &str, seen: Seen) {
         let at = match self.services.binary_search_by(|known| (*known.id).cmp(service)) {
             Ok(at) => at,
             Err(at) => {

@@ -3,16 +3,14 @@
 
 use model::{
     ByteString, UnixMillis, id,
-    kinds::trace as field,
-    record::FieldValue,
     summary::{Numbers, Service, Summary},
 };
-use storage::{Condition, Test, traces};
+use storage::traces;
 
 use crate::{
     Error,
     app::{App, given, given_id},
-    page::{Page, equal},
+    page::Page,
     schema::{
         common::Long,
         trace::{self as wire, TraceQueryCondition},
@@ -75,8 +73,8 @@ async fn whole_traces(
     let mut summaries = match trace_id {
         Some(id) => traces::of_traces(&*store, &[id.into()]).await?,
         None => {
-            let order = if by_duration { traces::LONGEST } else { traces::LATEST };
-            traces::of_range(&*store, window, partials(condition)?, order, MAX_LOOKED_AT).await?
+            let by = if by_duration { traces::By::Duration } else { traces::By::Start };
+            traces::of_range(&*store, window, &filter(condition)?, by, MAX_LOOKED_AT).await?
         }
     };
     drop(store);
@@ -96,18 +94,15 @@ fn sort_key(summary: &Summary, by_duration: bool) -> i64 {
 }
 
 /// What must hold for a partial of a trace that is wanted: of several, one has the service and one has failed.
-fn partials(condition: &TraceQueryCondition) -> Result<Vec<Condition>, Error> {
+fn filter(condition: &TraceQueryCondition) -> Result<traces::Filter, Error> {
     let service = given_id(condition.service_id.as_ref());
     service.map(id::parse_service).transpose()?;
-    let mut conditions: Vec<_> = service.map(|service| equal(field::SERVICES, service)).into_iter().collect();
     let is_error = match condition.trace_state {
-        wire::TraceState::All => return Ok(conditions),
-        wire::TraceState::Error => true,
-        wire::TraceState::Success => false,
+        wire::TraceState::All => None,
+        wire::TraceState::Error => Some(true),
+        wire::TraceState::Success => Some(false),
     };
-    let test = Test::Equal(FieldValue::Bool(is_error));
-    conditions.push(Condition { field: field::IS_ERROR, test, negate: false });
-    Ok(conditions)
+    Ok(traces::Filter { service: service.map(ByteString::from), is_error })
 }
 
 /// Whether a whole trace is as it is asked for.

@@ -1,27 +1,27 @@
 //! Summaries of traces: how partials are stored, and what readers get of them.
 //!
-//! Each partial is a record of its own, so that late segments add one and overwrite none. What is read is merged; it lacks what
-//! nobody has written a partial of: segments of the last seconds, and what a process that was killed had not written yet. Who must
-//! be right lets [`complete`] add the stored segments that a summary does not know.
+//! Partials of many traces are a record together, a sheaf; late segments add a partial and overwrite none. What is read is merged; it
+//! lacks what nobody has written a partial of: segments of the last seconds, and what a process that was killed had not written yet.
+//! Who must be right lets [`complete`] add the stored segments that a summary does not know.
 
-use std::collections::{BTreeMap, HashSet};
+mod sheaf;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::kinds::{RecordKind, segment, trace as field};
-use model::record::{FieldValue, Format, Record};
-use model::summary::{Numbers, Piece, Root, Seen, Service, Summary, segment_number};
+use model::record::{FieldValue, Record};
+use model::summary::{Numbers, Piece, Seen, Summary, segment_number};
 use model::{ByteString, UnixMillis};
 
-use crate::codec::{Malformed, Reader, put_bytes, put_signed, put_varint};
+pub use self::sheaf::{Head, MOST_PARTIALS, Sheaves, partials_in};
+use self::sheaf::{Opened, Partial};
+use crate::codec::Malformed;
 use crate::{Condition, Order, RecordOrder, RecordQuery, Store, StoreError, Test};
 
-/// The version of the partials' bytes.
-const VERSION: u8 = 1;
-const IS_ERROR: u8 = 1;
-const IS_CUT: u8 = 2;
-const ROOT_IS_CALLED: u8 = 4;
-/// Partials that are read of the traces of one question. A trace has one for each process that saw it, and one for each time that it
-/// came back after it was idle.
-const MAX_PARTIALS: usize = 20_000;
+/// Sheaves that are read at a time: each takes up to some 100 KB.
+const SHEAVES_AT_A_TIME: usize = 64;
+/// Sheaves that are read for one question: about a million traces.
+const MAX_SHEAVES: usize = 4_096;
 
 /// Segments that are looked for to complete the summaries of one question.
 const MAX_STORED: usize = 50_000;
@@ -33,91 +33,206 @@ const ADDED_AT_A_TIME: usize = 500;
 /// Traces by id, each merged from all its partials that are stored.
 pub type Summaries = BTreeMap<ByteString, Summary>;
 
-/// The record of a partial. `partial` must be another one for each record of the trace: the same id means the same content.
-pub fn record(trace_id: &str, partial: (u64, u64), summary: &Summary) -> Record {
-    let services = summary.services.iter().map(|service| ByteString::from(&*service.id)).collect();
-    let mut fields = vec![FieldValue::Absent; RecordKind::Trace.def().fields.len()];
-    fields[field::TRACE_ID] = FieldValue::keyword(trace_id);
-    fields[field::SERVICES] = FieldValue::Texts(services);
-    fields[field::DURATION] = FieldValue::Int(summary.duration_ms());
-    fields[field::IS_ERROR] = FieldValue::Bool(summary.is_error);
-    Record {
-        kind: RecordKind::Trace,
-        id: format!("{trace_id}.{:016x}.{:x}", partial.0, partial.1).into(),
-        time: summary.time(),
-        fields,
-        format: Format::Summary,
-        body: encode(summary).into(),
-    }
+/// The record of a single partial. `partial` must be another one for each record: the same id means the same content.
+pub fn record(trace_id: &str, (writer, number): (u64, u64), summary: &Summary) -> Record {
+    let mut sheaves = Sheaves::numbered(writer, number);
+    let segments: Vec<(&str, Seen)> =
+        summary.services.iter().flat_map(|of| of.segments.iter().map(|seen| (&*of.id, *seen))).collect();
+    sheaves.add(trace_id.into(), &Head::of(summary), segments.into_iter());
+    sheaves.take().remove(0)
 }
 
-/// The trace and the partial of a record; `None` where it is not one that this version reads.
-pub fn partial(record: &Record) -> Option<(ByteString, Summary)> {
-    let trace_id = record.fields.get(field::TRACE_ID).map(FieldValue::text).filter(|id| !id.is_empty())?;
-    match record.format {
-        Format::Summary => Some((trace_id.into(), decode(&record.body).ok()?)),
-        Format::None | Format::Segment | Format::Log | Format::Event => None,
+/// The partials of a record, each with its trace; `None` where it is not one that this version reads.
+pub fn partials(record: &Record) -> Option<Vec<(ByteString, Summary)>> {
+    let mut all = Vec::new();
+    let mut add = |trace_id: &ByteString, sheaf: &Opened<'_>, partial: &Partial<'_>| {
+        all.push((trace_id.clone(), sheaf.summary(partial)?));
+        Ok(())
+    };
+    each(record, &mut add).ok()?;
+    Some(all)
+}
+
+fn each(
+    record: &Record,
+    f: &mut impl FnMut(&ByteString, &Opened<'_>, &Partial<'_>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut sheaf = Opened::of(record)?;
+    while let Some((trace_id, partial)) = sheaf.next()? {
+        f(trace_id, &sheaf, &partial)?;
+    }
+    Ok(())
+}
+
+/// Of a record that cannot be read what came before the damage counts.
+fn warn_if(unreadable: Result<(), Malformed>, record: &Record) {
+    if unreadable.is_err() {
+        tracing::warn!(id = %record.id, "stored summaries of traces are unreadable");
     }
 }
 
 /// The summaries of these traces; those of which no partial is stored are left out.
+///
+/// # Errors
+/// When the store fails.
 pub async fn of_traces(store: &dyn Store, trace_ids: &[ByteString]) -> Result<Summaries, StoreError> {
     let mut summaries = Summaries::new();
     if trace_ids.is_empty() {
         return Ok(summaries);
     }
-    let trace_ids = Test::OneOf(trace_ids.to_vec());
-    let conditions = vec![Condition { field: field::TRACE_ID, test: trace_ids, negate: false }];
-    let query = RecordQuery { conditions, ..RecordQuery::oldest(RecordKind::Trace, MAX_PARTIALS) };
-    for record in store.records(&query).await?.records {
-        let Some((trace_id, summary)) = partial(&record) else {
-            tracing::warn!(id = %record.id, "a stored summary of a trace is unreadable");
-            continue;
-        };
-        match summaries.get_mut(&trace_id) {
-            Some(known) => known.merge(&summary),
-            None => drop(summaries.insert(trace_id, summary)),
+    let wanted: HashSet<&ByteString> = trace_ids.iter().collect();
+    let test = Test::OneOf(wanted.iter().map(|id| (*id).clone()).collect());
+    let conditions = vec![Condition { field: field::TRACE_IDS, test, negate: false }];
+    let query = RecordQuery { conditions, ..RecordQuery::oldest(RecordKind::Trace, SHEAVES_AT_A_TIME) };
+    let mut offset = 0;
+    while offset < MAX_SHEAVES {
+        let records = store.records(&RecordQuery { offset, ..query.clone() }).await?.records;
+        offset += records.len();
+        for record in &records {
+            let read = each(record, &mut |trace_id, sheaf, partial| {
+                if wanted.contains(trace_id) {
+                    merge(&mut summaries, trace_id, sheaf.summary(partial)?);
+                }
+                Ok(())
+            });
+            warn_if(read, record);
         }
+        if records.len() < SHEAVES_AT_A_TIME {
+            break;
+        }
+        tokio::task::yield_now().await;
     }
     Ok(summaries)
 }
 
-/// The summaries of traces of which a partial begins within `time` and meets all conditions, at most `limit` of them, those whose
-/// partials come first in the order. Each is whole: merged from all its partials, wherever they begin.
+fn merge(into: &mut Summaries, trace_id: &ByteString, summary: Summary) {
+    match into.get_mut(trace_id) {
+        Some(known) => known.merge(&summary),
+        None => drop(into.insert(trace_id.clone(), summary)),
+    }
+}
+
+/// What must hold for a partial.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The id of a service that has one of its segments.
+    pub service: Option<ByteString>,
+    /// Whether it failed.
+    pub is_error: Option<bool>,
+}
+
+/// Which traces come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The latest start.
+    Start,
+    /// The longest duration.
+    Duration,
+}
+
+/// The summaries of traces of which a partial begins within `time` and meets the filter, at most `limit` of them, those of whose
+/// partials one comes first. Each is whole: merged from all its partials, wherever they begin. Where there are very many traces,
+/// about a million are looked at.
 ///
 /// What holds for a partial need not hold for the whole: it may be longer, begin earlier or have failed elsewhere. Who must be exact
 /// looks at what comes back.
+///
+/// # Errors
+/// When the store fails.
 pub async fn of_range(
     store: &dyn Store,
     time: (UnixMillis, UnixMillis),
-    conditions: Vec<Condition>,
-    order: RecordOrder,
+    filter: &Filter,
+    by: By,
     limit: usize,
 ) -> Result<Summaries, StoreError> {
-    let (mut trace_ids, mut offset) = (Vec::new(), 0);
-    while trace_ids.len() < limit {
-        let query = RecordQuery {
-            kind: RecordKind::Trace,
-            time: Some(time),
-            ids: Vec::new(),
-            conditions: conditions.clone(),
-            order,
-            offset,
-            limit,
-        };
+    let mut query = sheaves_of_range(time, filter, by);
+    let mut best: HashMap<ByteString, i64> = HashMap::new();
+    while limit > 0 && query.offset < MAX_SHEAVES {
         let records = store.records(&query).await?.records;
-        offset += records.len();
-        let is_last = records.len() < limit;
-        trace_ids.extend(records.iter().filter_map(partial).map(|(trace_id, _)| trace_id));
-        // In the order in which they were first seen.
-        let mut seen = HashSet::new();
-        trace_ids.retain(|trace_id| seen.insert(trace_id.clone()));
-        if is_last {
+        query.offset += records.len();
+        for record in &records {
+            warn_if(look(record, time, filter, by, &mut best), record);
+        }
+        let least = cut(&mut best, limit);
+        // What is still to come is in no sheaf that comes before the last one.
+        let is_reached = |last: &Record| least.is_some_and(|least| least >= bound(last, by));
+        if records.len() < SHEAVES_AT_A_TIME || records.last().is_some_and(is_reached) {
             break;
         }
+        tokio::task::yield_now().await;
     }
-    trace_ids.truncate(limit);
-    of_traces(store, &trace_ids).await
+    of_traces(store, &best.into_keys().collect::<Vec<_>>()).await
+}
+
+fn sheaves_of_range((from, to): (UnixMillis, UnixMillis), filter: &Filter, by: By) -> RecordQuery {
+    let begun = Condition { field: field::FIRST, test: Test::Within(i64::MIN, to.0), negate: false };
+    let equal = |field, value| Condition { field, test: Test::Equal(value), negate: false };
+    let service = filter.service.as_ref().map(|id| equal(field::SERVICES, FieldValue::Text(id.clone())));
+    // A sheaf in which one failed has others that did not.
+    let failed = filter.is_error.filter(|is| *is).map(|is| equal(field::IS_ERROR, FieldValue::Bool(is)));
+    RecordQuery {
+        kind: RecordKind::Trace,
+        time: Some((from, UnixMillis(i64::MAX))),
+        ids: Vec::new(),
+        conditions: [Some(begun), service, failed].into_iter().flatten().collect(),
+        order: match by {
+            By::Start => RecordOrder::Time(Order::Desc),
+            By::Duration => RecordOrder::Field(field::LONGEST, Order::Desc),
+        },
+        offset: 0,
+        limit: SHEAVES_AT_A_TIME,
+    }
+}
+
+/// What no partial of a sheaf exceeds.
+fn bound(sheaf: &Record, by: By) -> i64 {
+    match by {
+        By::Start => sheaf.time.0,
+        By::Duration => sheaf.fields.get(field::LONGEST).map_or(i64::MAX, FieldValue::int),
+    }
+}
+
+/// Notes the traces of a sheaf with what they are ordered by.
+fn look(
+    record: &Record,
+    (from, to): (UnixMillis, UnixMillis),
+    filter: &Filter,
+    by: By,
+    best: &mut HashMap<ByteString, i64>,
+) -> Result<(), Malformed> {
+    let mut sheaf = Opened::of(record)?;
+    let service = filter.service.as_ref().map(|id| sheaf.service(id));
+    while let Some((trace_id, partial)) = sheaf.next()? {
+        let is_wanted = (from.0..=to.0).contains(&partial.start)
+            && filter.is_error.is_none_or(|is| is == partial.is_error())
+            && match service {
+                None => true,
+                Some(None) => false,
+                Some(Some(place)) => partial.has(place)?,
+            };
+        if is_wanted {
+            let key = match by {
+                By::Start => partial.start,
+                By::Duration => partial.end.saturating_sub(partial.start),
+            };
+            best.entry(trace_id.clone()).and_modify(|known| *known = key.max(*known)).or_insert(key);
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the first so many; answers by what the last of them is ordered, where there are as many.
+fn cut(best: &mut HashMap<ByteString, i64>, limit: usize) -> Option<i64> {
+    if best.len() < limit {
+        return None;
+    }
+    let mut order: Vec<_> = best.drain().collect();
+    order.sort_unstable_by(|(a_id, a), (b_id, b)| b.cmp(a).then_with(|| a_id.cmp(b_id)));
+    order.truncate(limit);
+    let least = order.last().map(|(_, key)| *key);
+    best.extend(order);
+    least
 }
 
 /// Adds what is stored of these traces and not in their summaries: segments of the last seconds, or of a process that was killed.
@@ -155,78 +270,6 @@ pub async fn complete(
     Ok(())
 }
 
-/// The order in which the latest come first.
-pub const LATEST: RecordOrder = RecordOrder::Time(Order::Desc);
-/// The order in which the longest come first.
-pub const LONGEST: RecordOrder = RecordOrder::Field(field::DURATION, Order::Desc);
-
-/// Short: it is written for every trace. Numbers of segments are random, so they are written as they are.
-fn encode(summary: &Summary) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + 24 * summary.segments());
-    let flag = |is: bool, flag: u8| if is { flag } else { 0 };
-    let Root { is_called, start, segment, service, endpoint } = &summary.root;
-    out.push(VERSION);
-    out.push(flag(summary.is_error, IS_ERROR) | flag(summary.is_cut, IS_CUT) | flag(*is_called, ROOT_IS_CALLED));
-    put_signed(&mut out, summary.start);
-    put_signed(&mut out, summary.end);
-    put_signed(&mut out, *start);
-    out.extend_from_slice(&segment.to_le_bytes());
-    put_bytes(&mut out, service.as_bytes());
-    put_bytes(&mut out, endpoint.as_bytes());
-    put_varint(&mut out, summary.services.len() as u64);
-    for service in &summary.services {
-        put_bytes(&mut out, service.id.as_bytes());
-        put_varint(&mut out, service.segments.len() as u64);
-        for seen in &service.segments {
-            out.extend_from_slice(&seen.segment.to_le_bytes());
-            out.extend_from_slice(&seen.parent.to_le_bytes());
-            put_varint(&mut out, u64::from(seen.spans));
-            put_varint(&mut out, u64::from(seen.errors));
-        }
-    }
-    out
-}
-
-fn decode(bytes: &[u8]) -> Result<Summary, Malformed> {
-    let mut from = Reader(bytes);
-    if from.byte()? != VERSION {
-        return Err(Malformed);
-    }
-    let flags = from.byte()?;
-    let (start, end) = (from.signed()?, from.signed()?);
-    let root = Root {
-        is_called: flags & ROOT_IS_CALLED != 0,
-        start: from.signed()?,
-        segment: number(&mut from)?,
-        service: from.text()?.into(),
-        endpoint: from.text()?.into(),
-    };
-    let mut services: Vec<Service> = Vec::new();
-    for _ in 0..from.count()? {
-        let id: Box<str> = from.text()?.into();
-        let segments = (0..from.count()?).map(|_| seen(&mut from)).collect::<Result<Vec<_>, _>>()?;
-        let ascends = segments.is_sorted_by(|a, b| a.segment < b.segment);
-        if segments.is_empty() || !ascends || services.last().is_some_and(|last| last.id >= id) {
-            return Err(Malformed);
-        }
-        services.push(Service { id, segments });
-    }
-    let (is_error, is_cut) = (flags & IS_ERROR != 0, flags & IS_CUT != 0);
-    if from.is_empty() { Ok(Summary { start, end, is_error, is_cut, root, services }) } else { Err(Malformed) }
-}
-
-fn seen(from: &mut Reader<'_>) -> Result<Seen, Malformed> {
-    let (segment, parent) = (number(from)?, number(from)?);
-    let mut count = || u32::try_from(from.varint()?).map_err(|_| Malformed);
-    Ok(Seen { segment, parent, spans: count()?, errors: count()? })
-}
-
-fn number(from: &mut Reader<'_>) -> Result<u64, Malformed> {
-    let (number, rest) = from.0.split_first_chunk().ok_or(Malformed)?;
-    from.0 = rest;
-    Ok(u64::from_le_bytes(*number))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -257,13 +300,14 @@ mod tests {
             let pieces: Vec<_> = pieces.into_iter().map(|(n, at, service)| (n, at / 2, service)).collect();
             let summary = summary(&pieces);
             let record = record("t", (7, 1), &summary);
-            prop_assert_eq!(partial(&record), Some(("t".into(), summary)));
-            prop_assert_eq!(record.id, "t.0000000000000007.1");
-            drop(decode(&garbage));
-            drop(decode(&record.body[..at.index(record.body.len())]));
+            prop_assert_eq!(partials(&record), Some(vec![("t".into(), summary)]));
+            prop_assert_eq!(&record.id, "0000000000000007.1");
+            let body = |bytes: Vec<u8>| Record { body: bytes.into(), ..record.clone() };
+            drop(partials(&body(garbage.clone())));
+            prop_assert_eq!(partials(&body(record.body[..at.index(record.body.len())].to_vec())), None);
             let mut bytes = record.body.to_vec();
             bytes[at.index(record.body.len())] ^= garbage.first().copied().unwrap_or(1);
-            drop(decode(&bytes));
+            drop(partials(&body(bytes)));
         }
     }
 
@@ -285,19 +329,56 @@ mod tests {
         );
         assert_eq!(of_traces(&store, &[]).await.unwrap(), Summaries::new());
 
-        let range = |conditions, order, limit| {
+        let range = |filter: Filter, by, limit| {
             let store = &store;
             async move {
-                let found = of_range(store, (UnixMillis(1_000), UnixMillis(2_000)), conditions, order, limit).await;
+                let found = of_range(store, (UnixMillis(1_000), UnixMillis(2_000)), &filter, by, limit).await;
                 found.unwrap()
             }
         };
-        let found = range(Vec::new(), LATEST, 9).await;
+        let found = range(Filter::default(), By::Start, 9).await;
         assert_eq!(found.keys().map(|id| &**id).collect::<Vec<_>>(), ["t1", "t2"]);
         assert_eq!(found["t1"], t1, "also what lies outside of the range");
-        assert_eq!(range(Vec::new(), LATEST, 1).await.keys().map(|id| &**id).collect::<Vec<_>>(), ["t2"]);
-        assert_eq!(range(Vec::new(), LONGEST, 1).await.keys().map(|id| &**id).collect::<Vec<_>>(), ["t1"]);
-        let failed = Condition { field: field::IS_ERROR, test: Test::Equal(FieldValue::Bool(true)), negate: false };
-        assert_eq!(range(vec![failed], LATEST, 9).await.len(), 1);
+        assert_eq!(range(Filter::default(), By::Start, 1).await.keys().map(|id| &**id).collect::<Vec<_>>(), ["t2"]);
+        assert_eq!(range(Filter::default(), By::Duration, 1).await.keys().map(|id| &**id).collect::<Vec<_>>(), ["t1"]);
+        let failed = |is| Filter { is_error: Some(is), ..Filter::default() };
+        assert_eq!(range(failed(true), By::Start, 9).await.len(), 1);
+        assert_eq!(range(failed(false), By::Start, 9).await.keys().map(|id| &**id).collect::<Vec<_>>(), ["t2"]);
+        let of = |service: &str| Filter { service: Some(service.into()), ..Filter::default() };
+        assert_eq!(range(of("a"), By::Start, 9).await.len(), 2);
+        assert_eq!(range(of("b"), By::Start, 9).await.len(), 1);
+        assert_eq!(range(of("c"), By::Start, 9).await.len(), 0, "only partials outside of the range have it");
+    }
+
+    #[tokio::test]
+    async fn of_many_traces_in_many_sheaves_the_first_come_and_no_more_is_read_than_must_be() {
+        let (store, mut sheaves, mut chance) = (Memory::new(), Sheaves::new(1), crate::chance::Chance::new(1));
+        let mut all = Vec::new();
+        for n in 0..20_000u64 {
+            // They come about in the order of their starts.
+            let start = i64::try_from(n * 10 + chance.bits() % 3_000).unwrap();
+            let duration = i64::try_from(chance.bits() % 1_000_000).unwrap();
+            let mut summary = summary(&[(n + 2, start, "a")]);
+            summary.end = start + duration;
+            sheaves.add(
+                format!("t{n}").into(),
+                &Head::of(&summary),
+                [("a", summary.services[0].segments[0])].into_iter(),
+            );
+            all.push((start, duration, format!("t{n}")));
+        }
+        assert_eq!(sheaves.waiting(), 20_000);
+        store.write(&Batch { rows: Vec::new(), records: sheaves.take() }).await.unwrap();
+        let time = (UnixMillis(20_000), UnixMillis(150_000));
+        all.retain(|(start, ..)| (time.0.0..=time.1.0).contains(start));
+        for (by, limit) in [(By::Start, 50), (By::Duration, 50), (By::Start, 3_000), (By::Duration, 40_000)] {
+            all.sort_by_key(|(start, duration, id)| {
+                (std::cmp::Reverse(if by == By::Start { *start } else { *duration }), ByteString::from(&**id))
+            });
+            let mut expected: Vec<_> = all.iter().take(limit).map(|(.., id)| id.as_str()).collect();
+            expected.sort_unstable();
+            let found = of_range(&store, time, &Filter::default(), by, limit).await.unwrap();
+            assert!(found.keys().map(|id| &**id).eq(expected), "{by:?} {limit}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! A summary that is written is a partial: other processes write theirs, and segments that come late make another one here. Nothing
 //! depends on them for being right, so a process that is killed may lose those that are open.
 
+mod names;
 mod sightings;
 pub mod table;
 
@@ -12,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::ledger::{Ledger, Reason};
-use model::record::Record;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use storage::traces::Sheaves;
 use storage::writer::RecordBatch;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -26,8 +27,8 @@ pub use table::Windows;
 pub const SIGHTINGS_PER_WORKER: usize = 2;
 /// How often closed windows are written: nobody waits for them, and a commit costs the same for a few as for many.
 pub const WRITE_EVERY: Duration = Duration::from_secs(5);
-/// Records that are written before their time, so that they do not pile up.
-const WRITE_RECORDS: usize = 4_096;
+/// Records, of some hundred traces each, that are written before their time, so that they do not pile up.
+const WRITE_RECORDS: usize = 64;
 /// Segments or windows between two awaits: each takes well under a microsecond, or two where one closes.
 const CHUNK: usize = 256;
 /// How often windows that are due are looked for.
@@ -147,16 +148,16 @@ pub struct Watch {
 /// The writer is gone: nothing more can be written.
 struct Gone;
 
-/// Runs until the last worker has gone, and writes what is open then. Ends earlier only when the writer gives up; summaries that it
+/// Runs until the last worker has gone, and writes what is open then. Ends earlier only when the writer gives up; records that it
 /// never got count as refused rows, [`Reason::Shutdown`].
 pub async fn run(watch: Watch) {
     let begun = Instant::now();
-    let windows = Windows::new(watch.config, watch.writer, 0);
-    let mut task = Task { windows, closed: Vec::new(), begun, next_write: begun + WRITE_EVERY, watch };
+    let (windows, closed) = (Windows::new(watch.config, 0), Sheaves::new(watch.writer));
+    let mut task = Task { windows, closed, unsent: 0, begun, next_write: begun + WRITE_EVERY, watch };
     if task.run().await.is_err() {
         task.windows.close_all(&mut task.closed);
-        task.watch.ledger.refuse_rows(Reason::Shutdown, task.closed.len() as u64);
-        task.closed.clear();
+        let lost = task.unsent + task.closed.take().len() as u64;
+        task.watch.ledger.refuse_rows(Reason::Shutdown, lost);
     }
     task.report();
 }
@@ -164,8 +165,10 @@ pub async fn run(watch: Watch) {
 struct Task {
     watch: Watch,
     windows: Windows,
-    /// Records that wait to be written.
-    closed: Vec<Record>,
+    /// Partials that wait to be written.
+    closed: Sheaves,
+    /// Records that the writer did not take.
+    unsent: u64,
     begun: Instant,
     next_write: Instant,
 }
@@ -214,23 +217,23 @@ impl Task {
     }
 
     async fn write_if_many(&mut self) -> Result<(), Gone> {
-        if self.closed.len() >= WRITE_RECORDS { self.write().await } else { Ok(()) }
+        if self.closed.full() >= WRITE_RECORDS { self.write().await } else { Ok(()) }
     }
 
-    /// Hands what closed to the writer, in batches that are not too large for it.
+    /// Hands what closed to the writer.
     async fn write(&mut self) -> Result<(), Gone> {
         self.next_write = Instant::now() + WRITE_EVERY;
-        while !self.closed.is_empty() {
-            let rest = self.closed.split_off(self.closed.len().min(WRITE_RECORDS));
-            let records = std::mem::replace(&mut self.closed, rest);
-            let n = records.len() as u64;
-            let batch = RecordBatch { records, ..RecordBatch::default() };
-            if let Err(unsent) = self.watch.records.send(batch).await {
-                self.closed.extend(unsent.0.records);
-                return Err(Gone);
-            }
-            self.watch.stats.written.fetch_add(n, Ordering::Relaxed);
+        let records = self.closed.take();
+        if records.is_empty() {
+            return Ok(());
         }
+        let n = records.iter().map(|record| storage::traces::partials_in(record) as u64).sum();
+        let batch = RecordBatch { records, ..RecordBatch::default() };
+        if let Err(unsent) = self.watch.records.send(batch).await {
+            self.unsent += unsent.0.records.len() as u64;
+            return Err(Gone);
+        }
+        self.watch.stats.written.fetch_add(n, Ordering::Relaxed);
         Ok(())
     }
 
@@ -239,7 +242,7 @@ impl Task {
         let set = |to: &AtomicU64, n: u64| to.store(n, Ordering::Relaxed);
         set(&stats.open, self.windows.open_windows() as u64);
         set(&stats.bytes, self.windows.bytes() as u64);
-        set(&stats.waiting, self.closed.len() as u64);
+        set(&stats.waiting, self.closed.waiting() as u64);
         set(&stats.evicted, counts.evicted);
         set(&stats.late, counts.late);
     }

@@ -35,8 +35,8 @@ impl Contents {
 
     fn record(&mut self, record: &Record) {
         if record.kind == RecordKind::Trace {
-            let (trace_id, summary) = traces::partial(record).expect("every partial can be read");
-            return self.summary(&trace_id, summary);
+            let partials = traces::partials(record).expect("every partial can be read");
+            return partials.into_iter().for_each(|(trace_id, summary)| self.summary(&trace_id, summary));
         }
         *self.records.entry(record.kind.def().name).or_default() += 1;
         if record.kind == RecordKind::Segment {

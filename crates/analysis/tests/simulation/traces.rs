@@ -12,7 +12,7 @@ use model::telemetry::Telemetry;
 use model::{ByteString, UnixMillis, Zone, id};
 use storage::memory::Memory;
 use storage::testing::{Chance, Faults, FaultyStore};
-use storage::traces::{self, LATEST, Summaries};
+use storage::traces::{self, By, Filter, Summaries};
 use storage::{RecordQuery, SharedStore};
 use testkit::START;
 use testkit::segments::{caller, entry, exit, segment};
@@ -90,7 +90,7 @@ async fn segments_of_a_trace_on_two_nodes_late_and_twice_are_one_summary() {
     assert!(services.into_iter().eq(expected.iter().map(|(id, spans)| (&**id, *spans))), "{:?}", summary.services);
     assert_eq!(a.windows.read().late, 1);
     let range = (START, UnixMillis(START.0 + 1));
-    assert_eq!(traces::of_range(&*memory, range, Vec::new(), LATEST, 9).await.unwrap(), stored().await);
+    assert_eq!(traces::of_range(&*memory, range, &Filter::default(), By::Start, 9).await.unwrap(), stored().await);
     a.stop().await;
     b.stop().await;
 }

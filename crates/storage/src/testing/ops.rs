@@ -168,9 +168,9 @@ fn record(n: u64) -> Record {
             Format::Event
         }
         RecordKind::Trace => {
-            fields[trace::TRACE_ID] = text(&mut chance);
+            fields[trace::TRACE_IDS] = tags(&mut chance);
             fields[trace::SERVICES] = tags(&mut chance);
-            fields[trace::DURATION] = int(&mut chance, 6);
+            fields[trace::LONGEST] = int(&mut chance, 6);
             fields[trace::IS_ERROR] = FieldValue::Bool(chance.per_mille(500));
             Format::Summary
         }
@@ -295,9 +295,9 @@ fn condition(kind: RecordKind) -> BoxedStrategy<Condition> {
         .boxed(),
         RecordKind::Event => of(event::UUID, keyword_test().boxed()).boxed(),
         RecordKind::Trace => prop_oneof![
-            of(trace::TRACE_ID, keyword_test().boxed()),
+            of(trace::TRACE_IDS, keyword_test().boxed()),
             of(trace::SERVICES, keyword_test().boxed()),
-            of(trace::DURATION, within.boxed()),
+            of(trace::LONGEST, within.boxed()),
         ]
         .boxed(),
     };
@@ -319,7 +319,7 @@ fn records() -> impl Strategy<Value = RecordQuery> {
             RecordKind::Segment => Some(segment::LATENCY),
             RecordKind::Log => Some(log::SPAN_ID),
             RecordKind::Event => None,
-            RecordKind::Trace => Some(trace::DURATION),
+            RecordKind::Trace => Some(trace::LONGEST),
         };
         let order = (order(), any::<bool>()).prop_map(move |(order, by_field)| match by {
             Some(field) if by_field => RecordOrder::Field(field, order),

@@ -1,5 +1,7 @@
 //! Keywords in the index: numbers of eight bytes instead of texts of a hundred. What is found by them is compared before it is answered.
 
+use std::collections::HashSet;
+
 use model::record::{FieldValue, Record};
 
 use crate::{Condition, Test};
@@ -26,26 +28,32 @@ fn fold(a: u64, b: u64) -> u64 {
     low ^ high
 }
 
-/// Whether a record that the index found has the keywords that it was asked for.
-pub(super) fn has(record: &Record, conditions: &[Condition]) -> bool {
-    conditions.iter().filter(|condition| !condition.negate).all(|condition| {
-        let value = record.fields.get(condition.field).unwrap_or(&FieldValue::Absent);
-        let any = |wanted: &dyn Fn(&str) -> bool| match value {
-            FieldValue::Text(text) => wanted(text),
-            value => value.texts().iter().any(|text| wanted(text)),
+/// The keywords that a query asks for: one of each set, in its field.
+#[derive(Debug)]
+pub(super) struct Wanted<'a>(Vec<(usize, HashSet<&'a str>)>);
+
+impl<'a> Wanted<'a> {
+    /// Those of the conditions that include.
+    pub(super) fn of(conditions: &'a [Condition]) -> Wanted<'a> {
+        let set = |condition: &'a Condition| match &condition.test {
+            Test::Equal(FieldValue::Text(text)) => Some((condition.field, HashSet::from([&**text]))),
+            Test::OneOf(texts) => Some((condition.field, texts.iter().map(|text| &**text).collect())),
+            Test::Equal(_) | Test::Within(..) | Test::Phrase(_) => None,
         };
-        match &condition.test {
-            Test::Equal(FieldValue::Text(wanted)) => any(&|text| *wanted == *text),
-            Test::OneOf(wanted) => any(&|text| wanted.iter().any(|wanted| *wanted == *text)),
-            Test::Equal(_) | Test::Within(..) | Test::Phrase(_) => true,
-        }
-    })
+        Wanted(conditions.iter().filter(|condition| !condition.negate).filter_map(set).collect())
+    }
+
+    /// Whether a record that the index found has them.
+    pub(super) fn are_in(&self, record: &Record) -> bool {
+        self.0.iter().all(|(field, wanted)| match record.fields.get(*field) {
+            Some(FieldValue::Text(text)) => wanted.contains(&**text),
+            value => value.is_some_and(|value| value.texts().iter().any(|text| wanted.contains(&**text))),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use model::UnixMillis;
     use model::kinds::{RecordKind, segment};
     use model::record::Format;
@@ -89,7 +97,7 @@ mod tests {
             format: Format::Segment,
             body: bytes::Bytes::new(),
         };
-        let check = |field, test, negate| has(&record, &[Condition { field, test, negate }]);
+        let check = |field, test, negate| Wanted::of(&[Condition { field, test, negate }]).are_in(&record);
         let equal = |text: &'static str| Test::Equal(FieldValue::Text(text.into()));
         assert!(check(segment::TRACE_ID, equal("t"), false) && !check(segment::TRACE_ID, equal("u"), false));
         assert!(check(segment::TRACE_ID, equal("t"), true), "the index left out what it should not have found");

@@ -36,13 +36,14 @@ pub(super) fn search(
     horizon: UnixMillis,
 ) -> Result<RecordPage, StoreError> {
     // Another keyword may have the number of the one that is asked for. As good as never; then there must be as many hits more.
+    let wanted = keyword::Wanted::of(&query.conditions);
     let mut others = 0;
     loop {
         let longer = RecordQuery { limit: query.limit.saturating_add(others), ..query.clone() };
         let (asked, hits) = find(partitions, &longer, horizon)?;
         let mut records = read(&asked, query, &hits)?;
         let found = records.len();
-        records.retain(|record| keyword::has(record, &query.conditions));
+        records.retain(|record| wanted.are_in(record));
         if found - records.len() <= others || hits.len() < longer.limit {
             records.truncate(query.limit);
             return Ok(RecordPage { records });

@@ -30,6 +30,9 @@ const SMALL: u32 = 1_000;
 const LEVEL: f64 = 1.5;
 /// Segments with more documents than this are not merged any more, so that they stay slices of time.
 const MERGE_CAP: usize = 300_000;
+/// The same two of sheaves, each of which is as large as a hundred other records.
+const SMALL_OF_SHEAVES: u32 = 100;
+const MERGE_CAP_OF_SHEAVES: usize = 3_000;
 
 /// What the thread is told. Its end is the absence of senders.
 #[derive(Debug)]
@@ -239,9 +242,13 @@ fn open_writer(shared: &Shared) -> Result<Writing, StoreError> {
     let writer: IndexWriter<Document> = partition.open()?.index.writer_with_options(options).map_err(failure)?;
     let mut policy = LogMergePolicy::default();
     policy.set_min_num_segments(MERGED_AT_ONCE);
-    policy.set_min_layer_size(SMALL);
+    let (small, cap) = match shared.kind {
+        RecordKind::Trace => (SMALL_OF_SHEAVES, MERGE_CAP_OF_SHEAVES),
+        RecordKind::Segment | RecordKind::Log | RecordKind::Event => (SMALL, MERGE_CAP),
+    };
+    policy.set_min_layer_size(small);
     policy.set_level_log_size(LEVEL);
-    policy.set_max_docs_before_merge(MERGE_CAP);
+    policy.set_max_docs_before_merge(cap);
     writer.set_merge_policy(Box::new(policy));
     Ok(Writing { partition, writer })
 }
