@@ -268,7 +268,7 @@ fn partial(trace: &str, n: u64, segments: &[Record]) -> Record {
     let mut pieces = segments.iter().map(|record| Piece::of(record, numbers(record)).unwrap().1);
     let mut summary = Summary::new(&pieces.next().unwrap());
     pieces.for_each(|piece| summary.add(&piece));
-    storage::traces::record(trace, (n, 0), &summary)
+    storage::traces::record(trace, (segment_number(trace), n), &summary)
 }
 
 async fn summaries(world: &World, condition: Value, of: &str) -> Value {
