@@ -90,9 +90,9 @@ async fn the_greeting_tells_each_address_and_an_interrupt_ends_the_server_well()
     server.assert_no_errors();
 }
 
-on_stores!(after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubling: embedded, opensearch_3);
-on_stores!(a_stop_under_load_loses_nothing_that_was_accepted: embedded, opensearch_3);
-on_stores!(ten_crashes_at_random_moments_under_load_lose_no_more_than_is_promised: embedded, opensearch_3);
+on_stores!(after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubling: embedded, opensearch_3, opensearch_2);
+on_stores!(a_stop_under_load_loses_nothing_that_was_accepted: embedded, opensearch_3, opensearch_2);
+on_stores!(ten_crashes_at_random_moments_under_load_lose_no_more_than_is_promised: embedded, opensearch_3, opensearch_2);
 
 async fn after_a_crash_what_was_stored_is_there_and_numbers_go_on_without_doubling(store: Store) {
     let settings = store.settings();

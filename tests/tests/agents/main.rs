@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 /// How often the chain of services is called.
 const N_CALLS: u64 = 4;
 
-on_stores!(one_request_through_three_services_is_one_trace_with_its_topology_and_metrics: memory, embedded, opensearch_3);
-on_stores!(the_agent_for_rust_reports_its_trace_and_who_it_is: memory, embedded, opensearch_3);
+on_stores!(one_request_through_three_services_is_one_trace_with_its_topology_and_metrics: memory, embedded, opensearch_3, opensearch_2);
+on_stores!(the_agent_for_rust_reports_its_trace_and_who_it_is: memory, embedded, opensearch_3, opensearch_2);
 
 async fn one_request_through_three_services_is_one_trace_with_its_topology_and_metrics(store: Store) {
     let server = Server::start(&store.settings()).await;

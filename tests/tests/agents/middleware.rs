@@ -26,7 +26,7 @@ const SLEPT_MS: u64 = 150;
 /// Spans of one purchase.
 const N_SPANS: usize = 16;
 
-on_stores!(a_database_a_cache_and_messaging_are_what_their_clients_say: memory, embedded, opensearch_3);
+on_stores!(a_database_a_cache_and_messaging_are_what_their_clients_say: memory, embedded, opensearch_3, opensearch_2);
 
 async fn a_database_a_cache_and_messaging_are_what_their_clients_say(store: Store) {
     let Some(middleware) = middleware::shared() else { return };

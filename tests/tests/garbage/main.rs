@@ -39,8 +39,8 @@ fn good(id: &str) -> SegmentObject {
     load::segment(GOOD, id, recent())
 }
 
-on_stores!(bad_elements_are_refused_with_their_reason_and_their_neighbours_are_stored: embedded, opensearch_3);
-on_stores!(noise_and_huge_messages_leave_other_agents_alone: embedded, opensearch_3);
+on_stores!(bad_elements_are_refused_with_their_reason_and_their_neighbours_are_stored: memory, embedded, opensearch_3, opensearch_2);
+on_stores!(noise_and_huge_messages_leave_other_agents_alone: memory, embedded, opensearch_3, opensearch_2);
 
 async fn bad_elements_are_refused_with_their_reason_and_their_neighbours_are_stored(store: Store) {
     let server = Server::start(&store.settings()).await;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 on_stores!(three_servers_answer_as_one_does: opensearch_3, opensearch_2);
-on_stores!(servers_that_are_killed_and_restarted_count_nothing_twice_and_miss_nothing_stored: opensearch_3);
+on_stores!(servers_that_are_killed_and_restarted_count_nothing_twice_and_miss_nothing_stored: opensearch_3, opensearch_2);
 
 /// How many servers share the store.
 const N_SERVERS: usize = 3;
