@@ -1,7 +1,7 @@
 //! Names as they enter ids: cut to what SkyWalking keeps of them, endpoints grouped by the operator's rules, and no more of those of
 //! one service than a limit allows (analysis 2.3.3 and 2.9).
 //!
-//! [`Names::endpoint`] is the whole way of an endpoint's name. Its first steps depend on the name and the rules alone; the last ones,
+//! `Names::endpoint` is the whole way of an endpoint's name. Its first steps depend on the name and the rules alone; the last ones,
 //! templates and the limit, on what else the service was called with: see `guard`.
 
 use schemars::JsonSchema;

@@ -78,7 +78,7 @@ impl<T> fmt::Debug for Watched<T> {
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
-    /// Looks at the files and parses them. `look` answers their texts ([`file`] and [`folder`] help; it may block, and is called
+    /// Looks at the files and parses them. `look` answers their texts ([`file()`] and [`folder`] help; it may block, and is called
     /// beside the threads that serve), `parse` makes the value, and its errors should name file, line and column. `Err`: the files
     /// as they are now cannot be used, which is for the operator to mend before the start.
     pub fn open(

@@ -1,6 +1,6 @@
 //! Every change of rules, receivers, routing and silences, whoever asks for it: GraphQL, REST, or the settings file.
 //!
-//! A write has an order, so that nothing is lost and nothing is told that did not happen: the change is written first ([`Change`]), then
+//! A write has an order, so that nothing is lost and nothing is told that did not happen: the change is written first ([`crate::change::Change`]), then
 //! the document, which names it. Whoever loses a race has written a change that no document names; history and audit pass over it.
 //! A write whose answer was lost is tried again and recognises itself by the change that the stored document names.
 
