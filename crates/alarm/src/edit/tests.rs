@@ -83,7 +83,7 @@ fn told(entries: &[AuditEntry], expected: Expect) {
                 })
                 .collect();
             let differences = if paths.len() > 6 { format!("{} fields", paths.len()) } else { paths.join(", ") };
-            format!("{} {:?} {} by {}: {differences}\n", change.revision, change.op, change.name, change.actor)
+            format!("{} {:?} {} by {}: [{differences}]\n", change.revision, change.op, change.name, change.actor)
         })
         .collect();
     expected.assert_eq(&lines);
@@ -112,14 +112,14 @@ async fn a_rule_is_made_changed_deleted_and_restored_and_its_history_tells_it() 
     told(
         &history,
         expect![[r#"
-        7 Restore a by ann: period 5→6
-        6 Restore a by ann: period 6→5, silence 3→0, tags.team "x"→-
-        5 Restore a by ann: 29 fields
-        4 Delete a by bob: 29 fields
-        3 Update a by ann: silence 0→3, tags.team -→"x"
-        2 Update a by bob: period 5→6
-        1 Create a by ann: 29 fields
-    "#]],
+            7 Restore a by ann: [period 5→6]
+            6 Restore a by ann: [period 6→5, silence 3→0, tags.team "x"→-]
+            5 Restore a by ann: [29 fields]
+            4 Delete a by bob: [29 fields]
+            3 Update a by ann: [silence 0→3, tags.team -→"x"]
+            2 Update a by bob: [period 5→6]
+            1 Create a by ann: [29 fields]
+        "#]],
     );
     assert_eq!(edits.history(ItemKind::AlarmRule, &id, 2, 1).await.unwrap(), history[2..3]);
     assert!(matches!(edits.history(ItemKind::AlarmRule, "no", 0, 1).await, Err(EditError::NotFound(_))));
@@ -210,12 +210,12 @@ async fn secrets_are_sealed_kept_where_they_are_hidden_and_told_to_nobody() {
     told(
         &history,
         expect![[r#"
-        5 Restore webhook.a by ann: id -→"webhook.a", kind -→"webhook", isDefault -→true, sendResolved -→true, settings -→{"urls":["http://a"],"headers":{"Authorization":"***"}}, secrets -→"***"
-        4 Delete webhook.a by ann: id "webhook.a"→-, kind "webhook"→-, isDefault false→-, sendResolved true→-, settings {"urls":["http://a"],"headers":{"Authorization":"***"}}→-, secrets "***"→-
-        3 Update webhook.a by ann: isDefault true→false, secrets.headers.Authorization "***"→"***"
-        2 Update webhook.a by ann: isDefault false→true
-        1 Create webhook.a by ann: id -→"webhook.a", kind -→"webhook", isDefault -→false, sendResolved -→true, settings -→{"urls":["http://a"],"headers":{"Authorization":"***"}}, secrets -→"***"
-    "#]],
+            5 Restore webhook.a by ann: [id -→"webhook.a", kind -→"webhook", isDefault -→true, sendResolved -→true, settings -→{"urls":["http://a"],"headers":{"Authorization":"***"}}, secrets -→"***"]
+            4 Delete webhook.a by ann: [id "webhook.a"→-, kind "webhook"→-, isDefault false→-, sendResolved true→-, settings {"urls":["http://a"],"headers":{"Authorization":"***"}}→-, secrets "***"→-]
+            3 Update webhook.a by ann: [isDefault true→false, secrets.headers.Authorization "***"→"***"]
+            2 Update webhook.a by ann: [isDefault false→true]
+            1 Create webhook.a by ann: [id -→"webhook.a", kind -→"webhook", isDefault -→false, sendResolved -→true, settings -→{"urls":["http://a"],"headers":{"Authorization":"***"}}, secrets -→"***"]
+        "#]],
     );
     let shown = serde_json::to_string(&history).unwrap();
     assert!(!shown.contains(&back.doc.secrets["headers.Authorization"].0), "{shown}");
@@ -296,11 +296,11 @@ async fn the_audit_tells_what_was_done_and_not_what_was_lost() {
     told(
         &all,
         expect![[r#"
-        2 Update a by ann: 
-        2 Delete b by bob: 29 fields
-        1 Create b by bob: 29 fields
-        1 Create a by ann: 29 fields
-    "#]],
+            2 Update a by ann: []
+            2 Delete b by bob: [29 fields]
+            1 Create b by bob: [29 fields]
+            1 Create a by ann: [29 fields]
+        "#]],
     );
     assert_eq!(n, 4);
     let (bobs, n) =

@@ -22,7 +22,7 @@ async fn check(edits: &Edits, imported: &Imported, expected: Expect) {
         shown.push_str(&format!("{step:?} {name}{failed}{}\n", problems.join("; ")));
     }
     for Stored { doc, .. } in edits.all::<Rule>().await.unwrap() {
-        shown.push_str(&format!("{} {:?} {} {}\n", doc.name, doc.provenance, doc.expression, doc.hooks.join(",")));
+        shown.push_str(&format!("{} {:?} {} [{}]\n", doc.name, doc.provenance, doc.expression, doc.hooks.join(",")));
     }
     expected.assert_eq(&shown);
 }
@@ -40,16 +40,16 @@ async fn the_file_is_imported_once_and_followed_where_nobody_touched_it() {
         &edits,
         &first,
         expect![[r#"
-        7:5 receiver webhook.ops: ok
-        2:3 rule a_rule: ok
-        3:3 rule b_rule: ok
-        4:30 rule bad_rule: rejected: there is no metric no_such
-        Create webhook.ops
-        Create a_rule
-        Create b_rule
-        b_rule File avg(service_cpm) > 2 
-        a_rule File avg(service_cpm) > 1 webhook.ops
-    "#]],
+            7:5 receiver webhook.ops: ok
+            2:3 rule a_rule: ok
+            3:3 rule b_rule: ok
+            4:30 rule bad_rule: rejected: there is no metric no_such
+            Create webhook.ops
+            Create a_rule
+            Create b_rule
+            b_rule File avg(service_cpm) > 2 []
+            a_rule File avg(service_cpm) > 1 [webhook.ops]
+        "#]],
     )
     .await;
     assert!(edits.import_file(FILE, "other").await.unwrap().is_none(), "it is the same");
@@ -61,17 +61,17 @@ async fn the_file_is_imported_once_and_followed_where_nobody_touched_it() {
         &edits,
         &second,
         expect![[r#"
-        7:5 receiver webhook.ops: ok
-        2:3 rule a_rule: ok
-        3:3 rule c_rule: ok
-        4:30 rule bad_rule: rejected: there is no metric no_such
-        Update webhook.ops
-        Update a_rule
-        Create c_rule
-        Delete b_rule
-        c_rule File avg(service_cpm) > 2 
-        a_rule File avg(service_cpm) > 10 webhook.ops
-    "#]],
+            7:5 receiver webhook.ops: ok
+            2:3 rule a_rule: ok
+            3:3 rule c_rule: ok
+            4:30 rule bad_rule: rejected: there is no metric no_such
+            Update webhook.ops
+            Update a_rule
+            Create c_rule
+            Delete b_rule
+            c_rule File avg(service_cpm) > 2 []
+            a_rule File avg(service_cpm) > 10 [webhook.ops]
+        "#]],
     )
     .await;
     let history = edits.history(ItemKind::AlarmRule, &settings::rule_id("a_rule"), 0, 9).await.unwrap();
@@ -104,12 +104,12 @@ async fn what_operators_changed_holds_and_what_they_deleted_stays_deleted() {
         &edits,
         &second,
         expect![[r#"
-        7:5 receiver webhook.ops: warning: an operator changed it, and that holds; the file's version can be taken back
-        2:3 rule a_rule: warning: an operator changed it, and that holds; the file's version can be taken back
-        3:3 rule b_rule: warning: it was deleted by an operator and stays deleted
-        4:30 rule bad_rule: rejected: there is no metric no_such
-        a_rule Api avg(service_cpm) > 1 webhook.ops
-    "#]],
+            7:5 receiver webhook.ops: warning: an operator changed it, and that holds; the file's version can be taken back
+            2:3 rule a_rule: warning: an operator changed it, and that holds; the file's version can be taken back
+            3:3 rule b_rule: warning: it was deleted by an operator and stays deleted
+            4:30 rule bad_rule: rejected: there is no metric no_such
+            a_rule Api avg(service_cpm) > 1 [webhook.ops]
+        "#]],
     )
     .await;
     let third = file(&edits, &format!("{text}# again\n")).await;
@@ -162,10 +162,10 @@ async fn a_receiver_goes_with_the_file_unless_somebody_is_told_by_it() {
         &edits,
         &gone,
         expect![[r#"
-        0:0 receiver webhook.ops: warning: it is not in the file any more and stays: webhook.ops is named by rule a_rule
-        Delete b_rule
-        a_rule Api avg(service_cpm) > 1 webhook.ops
-    "#]],
+            0:0 receiver webhook.ops: warning: it is not in the file any more and stays: webhook.ops is named by rule a_rule
+            Delete b_rule
+            a_rule Api avg(service_cpm) > 1 [webhook.ops]
+        "#]],
     )
     .await;
     edits.patch::<Rule>(&a, &json!({"hooks": []}), None, &by("ann")).await.unwrap();
@@ -175,7 +175,7 @@ async fn a_receiver_goes_with_the_file_unless_somebody_is_told_by_it() {
         &gone,
         expect![[r#"
             Delete webhook.ops
-            a_rule Api avg(service_cpm) > 1 
+            a_rule Api avg(service_cpm) > 1 []
         "#]],
     )
     .await;
@@ -192,15 +192,15 @@ async fn operators_hand_in_files() {
         &edits,
         &planned,
         expect![[r#"
-        2:3 rule a_rule: ok
-        3:3 rule new_rule: warning: it is of the form before 9.6, and read as sum(service_cpm > 4) >= 1
-        4:31 rule lost_rule: rejected: expected a metric, a number or a function, found the end
-        Update a_rule
-        Create new_rule
-        Delete b_rule
-        b_rule File avg(service_cpm) > 2 
-        a_rule File avg(service_cpm) > 1 webhook.ops
-    "#]],
+            2:3 rule a_rule: ok
+            3:3 rule new_rule: warning: it is of the form before 9.6, and read as sum(service_cpm > 4) >= 1
+            4:31 rule lost_rule: rejected: expected a metric, a number or a function, found the end
+            Update a_rule
+            Create new_rule
+            Delete b_rule
+            b_rule File avg(service_cpm) > 2 []
+            a_rule File avg(service_cpm) > 1 [webhook.ops]
+        "#]],
     )
     .await;
     let merged = edits.import(text, Mode::Merge, false, &by("ann")).await.unwrap();
@@ -208,15 +208,15 @@ async fn operators_hand_in_files() {
         &edits,
         &merged,
         expect![[r#"
-        2:3 rule a_rule: ok
-        3:3 rule new_rule: warning: it is of the form before 9.6, and read as sum(service_cpm > 4) >= 1
-        4:31 rule lost_rule: rejected: expected a metric, a number or a function, found the end
-        Update a_rule
-        Create new_rule
-        b_rule File avg(service_cpm) > 2 
-        new_rule Import sum(service_cpm > 4) >= 1 
-        a_rule Import avg(service_cpm) > 3 
-    "#]],
+            2:3 rule a_rule: ok
+            3:3 rule new_rule: warning: it is of the form before 9.6, and read as sum(service_cpm > 4) >= 1
+            4:31 rule lost_rule: rejected: expected a metric, a number or a function, found the end
+            Update a_rule
+            Create new_rule
+            b_rule File avg(service_cpm) > 2 []
+            new_rule Import sum(service_cpm > 4) >= 1 []
+            a_rule Import avg(service_cpm) > 3 []
+        "#]],
     )
     .await;
     let replaced = edits.import(text, Mode::Replace, false, &by("ann")).await.unwrap();
@@ -224,15 +224,15 @@ async fn operators_hand_in_files() {
         &edits,
         &replaced,
         expect![[r#"
-        2:3 rule a_rule: ok
-        3:3 rule new_rule: warning: it is of the form before 9.6, and read as sum(service_cpm > 4) >= 1
-        4:31 rule lost_rule: rejected: expected a metric, a number or a function, found the end
-        Unchanged a_rule
-        Unchanged new_rule
-        Delete b_rule
-        new_rule Import sum(service_cpm > 4) >= 1 
-        a_rule Import avg(service_cpm) > 3 
-    "#]],
+            2:3 rule a_rule: ok
+            3:3 rule new_rule: warning: it is of the form before 9.6, and read as sum(service_cpm > 4) >= 1
+            4:31 rule lost_rule: rejected: expected a metric, a number or a function, found the end
+            Unchanged a_rule
+            Unchanged new_rule
+            Delete b_rule
+            new_rule Import sum(service_cpm > 4) >= 1 []
+            a_rule Import avg(service_cpm) > 3 []
+        "#]],
     )
     .await;
 }

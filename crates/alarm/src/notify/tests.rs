@@ -1,3 +1,5 @@
+//! What each receiver is sent, as golden texts.
+
 use std::fmt::Write as _;
 
 use expect_test::{expect, expect_file};

@@ -1,3 +1,5 @@
+//! The payloads, letter by letter.
+
 use expect_test::{expect, expect_file};
 
 use super::*;

@@ -334,7 +334,7 @@ fn hooks_of_every_kind_are_read_and_their_secrets_kept_apart() {
         let secrets: Vec<_> =
             doc.secrets.iter().map(|(place, secret)| format!("{place}={}", secret.reveal())).collect();
         let own = serde_json::Value::Object(doc.receiver.settings.clone());
-        shown.push_str(&format!("{} {} {own} {}\n", doc.receiver.id, doc.receiver.is_default, secrets.join(" ")));
+        shown.push_str(&format!("{} {} {own} [{}]\n", doc.receiver.id, doc.receiver.is_default, secrets.join(" ")));
         assert_eq!(Draft::new(doc.whole()), *doc, "they find their places again");
     }
     expect![[r#"
@@ -352,15 +352,15 @@ fn hooks_of_every_kind_are_read_and_their_secrets_kept_apart() {
         26:5 receiver pagerduty.default: ok
         28:5 receiver discord.default: ok
         29:15 receiver discord.wordless: rejected: it has no text-template and would send nothing
-        webhook.default true {"urls":["http://a/x","http://b/x"],"recovery-urls":["http://a/r"],"headers":{"Authorization":"***"}} headers.Authorization=Bearer abc
-        gRPC.default false {"target-host":"10.0.0.1","target-port":9888} 
-        slack.default false {"text-template":"{\"text\": \"%s\"}","webhooks":["***"],"recovery-text-template":""} webhooks.0=https://hooks.slack.com/services/x/y/z
-        wechat.default false {"text-template":"%s","webhooks":["***"],"recovery-text-template":""} webhooks.0=https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k
-        dingtalk.default false {"text-template":"%s","webhooks":[{"url":"***","secret":"***"}],"recovery-text-template":""} webhooks.0.secret=s1 webhooks.0.url=https://oapi.dingtalk.com/robot/send?access_token=t
-        feishu.default false {"text-template":"%s","webhooks":[{"url":"***","secret":"***"}],"ats":"u1,u2","recovery-text-template":""} webhooks.0.secret=s2 webhooks.0.url=https://open.feishu.cn/hook/h
-        welink.default false {"text-template":"%s","webhooks":[{"client-id":"i","client-secret":"***","access-token-url":"https://w/t","message-url":"https://w/m","group-ids":"g1,g2","robot-name":"r"}]} webhooks.0.client-secret=s3
-        pagerduty.default false {"text-template":"%s","integration-keys":["***"]} integration-keys.0=k1
-        discord.default false {"text-template":"%s","webhooks":[{"url":"***","username":"u"}]} webhooks.0.url=https://discord.com/api/webhooks/1/t
+        webhook.default true {"urls":["http://a/x","http://b/x"],"recovery-urls":["http://a/r"],"headers":{"Authorization":"***"}} [headers.Authorization=Bearer abc]
+        gRPC.default false {"target-host":"10.0.0.1","target-port":9888} []
+        slack.default false {"text-template":"{\"text\": \"%s\"}","webhooks":["***"],"recovery-text-template":""} [webhooks.0=https://hooks.slack.com/services/x/y/z]
+        wechat.default false {"text-template":"%s","webhooks":["***"],"recovery-text-template":""} [webhooks.0=https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k]
+        dingtalk.default false {"text-template":"%s","webhooks":[{"url":"***","secret":"***"}],"recovery-text-template":""} [webhooks.0.secret=s1 webhooks.0.url=https://oapi.dingtalk.com/robot/send?access_token=t]
+        feishu.default false {"text-template":"%s","webhooks":[{"url":"***","secret":"***"}],"ats":"u1,u2","recovery-text-template":""} [webhooks.0.secret=s2 webhooks.0.url=https://open.feishu.cn/hook/h]
+        welink.default false {"text-template":"%s","webhooks":[{"client-id":"i","client-secret":"***","access-token-url":"https://w/t","message-url":"https://w/m","group-ids":"g1,g2","robot-name":"r"}]} [webhooks.0.client-secret=s3]
+        pagerduty.default false {"text-template":"%s","integration-keys":["***"]} [integration-keys.0=k1]
+        discord.default false {"text-template":"%s","webhooks":[{"url":"***","username":"u"}]} [webhooks.0.url=https://discord.com/api/webhooks/1/t]
     "#]].assert_eq(&shown);
 }
 

@@ -1,3 +1,5 @@
+//! The table of states, and laws that hold whatever is seen.
+
 use expect_test::expect;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};

@@ -1,3 +1,5 @@
+//! What templates make of values, and what they are refused.
+
 use expect_test::expect;
 use serde_json::json;
 

@@ -79,6 +79,7 @@ fn assert_read(text: &str, assert: impl Fn(&str)) {
     }
     if let Some(routing) = routing {
         shown.push_str(&serde_json::to_string_pretty(&routing).unwrap());
+        shown.push('\n');
     }
     assert(&shown);
 }
@@ -106,29 +107,30 @@ fn files_that_are_none_are_rejected() {
     check(
         "route: {receiver: a}\nreceivers: [{name: a}, {}]\n",
         expect![[r#"
-        2:24 file: rejected: a receiver wants a name
-        2:13 receiver a: ok
-        1:19 route root: warning: nothing of a can be taken, so that nobody is told
-        {
-          "id": "routing",
-          "root": {
-            "name": "",
-            "matchers": [],
-            "receivers": [],
-            "groupBy": [],
-            "groupWait": 30,
-            "groupInterval": 300,
-            "repeatInterval": 14400,
-            "muteTimeIntervals": [],
-            "activeTimeIntervals": [],
-            "continue": false,
-            "routes": []
-          },
-          "timeIntervals": {},
-          "inhibitions": [],
-          "foldByTopology": false,
-          "change": ""
-        }"#]],
+            2:24 file: rejected: a receiver wants a name
+            2:13 receiver a: ok
+            1:19 route root: warning: nothing of a can be taken, so that nobody is told
+            {
+              "id": "routing",
+              "root": {
+                "name": "",
+                "matchers": [],
+                "receivers": [],
+                "groupBy": [],
+                "groupWait": 30,
+                "groupInterval": 300,
+                "repeatInterval": 14400,
+                "muteTimeIntervals": [],
+                "activeTimeIntervals": [],
+                "continue": false,
+                "routes": []
+              },
+              "timeIntervals": {},
+              "inhibitions": [],
+              "foldByTopology": false,
+              "change": ""
+            }
+        "#]],
     );
     check(
         "route: {receiver: a, matchers: [a=b]}\nreceivers: [{name: a}]\n",
@@ -160,19 +162,19 @@ fn matchers_and_times_are_read_as_they_are_written() {
         "alertname=x",
         "",
     ];
-    let shown: String = all.iter().map(|text| format!("{text} => {}\n", read(text))).collect();
+    let shown: String = all.iter().map(|text| format!("{text} => [{}]\n", read(text))).collect();
     expect![[r#"
-        a=b => a Equal b
-        a = "b, \"c\"" => a Equal b, "c"
-        {a!=b,c=~"d|e",} => a NotEqual b | c Matches d|e
-        a!~x => a MatchesNot x
-        "a b"=c => a b Equal c
-        a => a is no matcher: one is label="value", or with !=, =~, !~
-        =b => =b is no matcher: one is label="value", or with !=, =~, !~
-        a="b => a="b is no matcher: one is label="value", or with !=, =~, !~
-        a=b c=d => a Equal b c=d
-        alertname=x => rule Equal x
-         => 
+        a=b => [a Equal b]
+        a = "b, \"c\"" => [a Equal b, "c"]
+        {a!=b,c=~"d|e",} => [a NotEqual b | c Matches d|e]
+        a!~x => [a MatchesNot x]
+        "a b"=c => [a b Equal c]
+        a => [a is no matcher: one is label="value", or with !=, =~, !~]
+        =b => [=b is no matcher: one is label="value", or with !=, =~, !~]
+        a="b => [a="b is no matcher: one is label="value", or with !=, =~, !~]
+        a=b c=d => [a Equal b c=d]
+        alertname=x => [rule Equal x]
+         => []
     "#]]
     .assert_eq(&shown);
     let times = ["30s", "1h30m", "1500ms", "2w", "5", "m", "", "1x", "99999999999999999999s"].map(words::seconds);
