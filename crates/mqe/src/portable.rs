@@ -2,6 +2,7 @@
 
 use crate::ast::{Expr, Number, Op, Operator};
 use crate::error::Place;
+use crate::print::function;
 
 /// A part of an expression that SkyWalking cannot read, whatever way it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,19 +52,19 @@ impl Expr {
 }
 
 fn name_of_ours(op: &Op) -> Option<&'static str> {
-    Some(match op {
-        Op::Negate => "unary minus",
-        Op::Not => "not",
-        Op::Absent => "absent",
-        Op::ForEachLabel => "for_each_label",
-        Op::Offset(_) => "offset",
-        Op::ChangePct(_) => "change_pct",
-        Op::Over(_) => "over",
-        Op::Quantile(_) => "quantile",
-        Op::StdDev => "stddev",
-        Op::ZScore => "zscore",
-        Op::BurnRate { .. } => "burn_rate",
-        Op::Ewma(_) => "ewma",
-        _ => return None,
-    })
+    match op {
+        Op::Negate => Some("unary minus"),
+        Op::Not
+        | Op::Absent
+        | Op::ForEachLabel
+        | Op::Offset(_)
+        | Op::ChangePct(_)
+        | Op::Over(_)
+        | Op::Quantile(_)
+        | Op::StdDev
+        | Op::ZScore
+        | Op::BurnRate { .. }
+        | Op::Ewma(_) => Some(function(op)),
+        _ => None,
+    }
 }

@@ -33,7 +33,7 @@ impl Display for Expr {
 }
 
 /// Name of what is written with parentheses.
-fn function(op: &Op) -> &'static str {
+pub(crate) fn function(op: &Op) -> &'static str {
     match op {
         Op::Aggregate(aggregation) => aggregation.word(),
         Op::Math(function) => function.word(),

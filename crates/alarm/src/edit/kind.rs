@@ -52,8 +52,10 @@ pub trait Edited: Doc + Clone {
     /// Names a change.
     fn set_change(&mut self, change: String);
 
-    /// Sets what is not the operator's to set.
-    fn prepare(&mut self, with: &Prepared<'_, Self>) -> Result<(), EditError>;
+    /// Sets what is not the operator's to set, the change apart.
+    fn prepare(&mut self, _: &Prepared<'_, Self>) -> Result<(), EditError> {
+        Ok(())
+    }
 
     /// Whether it may be saved.
     fn check(&self, around: &Surroundings<'_>, now: UnixMillis) -> Checked;
@@ -94,7 +96,6 @@ impl Edited for Rule {
             self.id.clone_from(&with.id);
         }
         self.created = with.present.map_or(with.now, |present| present.created);
-        self.change = with.present.map(|present| present.change.clone()).unwrap_or_default();
         // Whoever changes a rule of the file has made it one of the interface. The file's own import says otherwise itself.
         if with.by.source != "file" && self.provenance == Provenance::File {
             self.provenance = Provenance::Api;
@@ -148,7 +149,6 @@ impl Edited for Receiver {
             open.insert(path.clone(), secret);
             self.secrets.insert(path, sealed);
         }
-        self.change = with.present.map(|present| present.change.clone()).unwrap_or_default();
         if open.len() < secrets::places(&self.settings).len() {
             return Ok(());
         }
@@ -189,11 +189,6 @@ impl Edited for Routing {
         self.change = change;
     }
 
-    fn prepare(&mut self, with: &Prepared<'_, Self>) -> Result<(), EditError> {
-        self.change = with.present.map(|present| present.change.clone()).unwrap_or_default();
-        Ok(())
-    }
-
     fn check(&self, around: &Surroundings<'_>, _: UnixMillis) -> Checked {
         check::routing(self, around)
     }
@@ -219,7 +214,6 @@ impl Edited for Silence {
             self.id.clone_from(&with.id);
         }
         self.author = with.present.map_or(with.by.actor.clone(), |present| present.author.clone());
-        self.change = with.present.map(|present| present.change.clone()).unwrap_or_default();
         Ok(())
     }
 

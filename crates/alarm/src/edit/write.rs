@@ -83,6 +83,7 @@ impl Edits {
     ) -> Result<(T, Checked), EditError> {
         let (id, now) = (self.new_id().await, self.clock.now());
         doc.prepare(&Prepared { present: present.map(|stored| &stored.doc), id, now, by, key: self.key.as_deref() })?;
+        doc.set_change(present.map(|stored| stored.doc.change().to_owned()).unwrap_or_default());
         let checked = doc.check(&self.around(receivers, None), now);
         if !checked.is_valid() {
             return Err(EditError::Invalid(checked));
