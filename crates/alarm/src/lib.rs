@@ -39,6 +39,8 @@ pub mod settings;
 pub mod silence;
 pub mod state;
 pub mod template;
+#[cfg(test)]
+mod testing;
 pub mod variables;
 
 pub use doc::{Doc, Stored};

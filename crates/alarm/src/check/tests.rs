@@ -1,8 +1,6 @@
 //! What is said of each field.
 
 use expect_test::{Expect, expect, expect_file};
-use model::cell::CellId;
-use model::metric::MetricDef;
 use model::{Scope, UnixMillis, id};
 use serde_json::json;
 
@@ -11,6 +9,7 @@ use crate::entity::Entity;
 use crate::route::Routing;
 use crate::rule::Rule;
 use crate::silence::Silence;
+use crate::testing;
 
 fn catalogue() -> Catalogue {
     let all = [
@@ -19,13 +18,7 @@ fn catalogue() -> Catalogue {
         ("endpoint_cpm", Scope::Endpoint, Function::Cpm),
         ("process_count", Scope::Process, Function::Count),
     ];
-    let def = |(cell, (name, scope, function)): (u16, (&str, Scope, Function))| MetricDef {
-        cell: CellId(cell),
-        name: name.to_owned(),
-        scope,
-        function,
-    };
-    Catalogue::new((100..).zip(all).map(def))
+    testing::catalogue(&all)
 }
 
 /// A rule with these fields over those of a good one, and what is said of it.

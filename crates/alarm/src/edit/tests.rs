@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use expect_test::{Expect, expect};
 use model::kinds::ItemKind;
-use model::metric::{Function, MetricDef};
-use model::{Scope, UnixMillis, cell::CellId};
+use model::metric::Function;
+use model::{Scope, UnixMillis};
 use serde_json::json;
 use storage::memory::Memory;
 use storage::snapshot::follow;
@@ -16,6 +16,7 @@ use super::*;
 use crate::receiver::{Receiver, Sealed};
 use crate::route::{MatchOp, Matcher, Route, Routing};
 use crate::rule::{Mode, Provenance, Rule};
+use crate::testing;
 
 const KINDS: &[ItemKind] = &[ItemKind::AlarmRule, ItemKind::AlarmReceiver];
 
@@ -28,16 +29,11 @@ pub(crate) fn edits(store: SharedStore, seed: u64) -> Edits {
     let ticks = AtomicI64::new(0);
     let clock = Clock::from_fn(move || UnixMillis(1_000 + ticks.fetch_add(1, Ordering::Relaxed)));
     let (_, _, editor) = follow(Arc::clone(&store), clock.clone(), KINDS, Duration::from_millis(500), seed);
-    let defs = [("service_cpm", CellId(100), Function::Cpm), ("service_sla", CellId(101), Function::Percent)];
-    let def = |(name, cell, function): (&str, CellId, Function)| MetricDef {
-        cell,
-        name: name.to_owned(),
-        scope: Scope::Service,
-        function,
-    };
-    let catalogue = Arc::new(Catalogue::new(defs.map(def)));
+    let service = Scope::Service;
+    let catalogue =
+        testing::catalogue(&[("service_cpm", service, Function::Cpm), ("service_sla", service, Function::Percent)]);
     let key = Key::of_setting(&"5a".repeat(32)).unwrap();
-    Edits::new(store, Arc::new(editor), clock, catalogue, Some(Arc::new(key)), seed)
+    Edits::new(store, Arc::new(editor), clock, Arc::new(catalogue), Some(Arc::new(key)), seed)
 }
 
 pub(crate) fn by(actor: &str) -> By {

@@ -1,9 +1,8 @@
 //! Scenarios in virtual minutes.
 
 use expect_test::expect;
-use model::cell::CellId;
 use model::item::Revision;
-use model::metric::{Catalogue, Function, MetricDef};
+use model::metric::{Catalogue, Function};
 use model::{Scope, Zone, id};
 
 use super::*;
@@ -11,6 +10,7 @@ use crate::columns::Grain;
 use crate::doc::Stored;
 use crate::rule::{LabelMode, MinSamples, NoData, NoDataPolicy, OnError, Override, Profile};
 use crate::select::Selector;
+use crate::testing;
 
 /// The minute before the first one of a scenario.
 const START: u32 = 1_000;
@@ -22,13 +22,7 @@ fn catalogue() -> Catalogue {
         ("codes", Function::LabelCount),
         ("percentile", Function::Percentile { precision: 10 }),
     ];
-    let def = |(at, (name, function)): (usize, (&str, Function))| MetricDef {
-        cell: CellId(u16::try_from(at).unwrap()),
-        name: name.to_owned(),
-        scope: Scope::Service,
-        function,
-    };
-    Catalogue::new(all.into_iter().enumerate().map(def))
+    testing::catalogue(&all.map(|(name, function)| (name, Scope::Service, function)))
 }
 
 struct World {

@@ -2,14 +2,14 @@
 
 use expect_test::{Expect, expect, expect_file};
 use model::Scope;
-use model::cell::CellId;
-use model::metric::{Catalogue, Function, MetricDef};
+use model::metric::{Catalogue, Function};
 use proptest::prelude::*;
 
 use super::*;
 use crate::receiver::{Receiver, ReceiverKind, Sealed};
 use crate::rule::{LabelMode, MinSamples, Mode, NoData, NoDataPolicy, Override, Profile, Provenance, Severity};
 use crate::select::Selector;
+use crate::testing;
 
 fn catalogue() -> Catalogue {
     let percentile = Function::Percentile { precision: 10 };
@@ -24,13 +24,7 @@ fn catalogue() -> Catalogue {
         ("endpoint_relation_resp_time", Scope::EndpointRelation, Function::LongAvg),
         ("meter_status", Scope::Service, Function::LabelCount),
     ];
-    let def = |(cell, (name, scope, function)): (u16, (&str, Scope, Function))| MetricDef {
-        cell: CellId(cell),
-        name: name.to_owned(),
-        scope,
-        function,
-    };
-    Catalogue::new((100..).zip(all).map(def))
+    testing::catalogue(&all)
 }
 
 fn checked(text: &str) -> Settings {
