@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Request, Response, ServerError, Value, Variables};
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, Bytes, to_bytes},
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -13,13 +13,14 @@ use axum::{
 };
 use serde::Deserialize;
 
-use crate::{Config, Schema, key_order, limits};
+use crate::{Actor, Config, Schema, actor, key_order, limits};
 
 /// The query side's HTTP routes: `POST /graphql` with `{"query", "variables", "operationName"}` in JSON.
 ///
 /// The answer is JSON with `data` and `errors`, keys in the order of the selection, and the status is 200 even where the
 /// query is wrong: clients read the message only then. What is no GraphQL request at all gets 400 (not JSON), 413 (longer
-/// than the limit) or 415 (another content type), in the same shape.
+/// than the limit) or 415 (another content type), in the same shape. What asks is the [`Actor`] among the request's
+/// extensions; mutations that it may not ask for are refused with an error whose `extensions.code` is `FORBIDDEN`.
 pub fn routes(schema: Schema, config: &Config) -> Router {
     let service = Arc::new(Service { schema, config: config.clone() });
     Router::new().route("/graphql", post(graphql)).with_state(service)
@@ -40,7 +41,12 @@ struct Wire {
     operation_name: Option<String>,
 }
 
-async fn graphql(State(service): State<Arc<Service>>, headers: HeaderMap, body: Body) -> impl IntoResponse {
+async fn graphql(
+    State(service): State<Arc<Service>>,
+    who: Option<Extension<Actor>>,
+    headers: HeaderMap,
+    body: Body,
+) -> impl IntoResponse {
     if !is_json(&headers) {
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json");
     }
@@ -53,18 +59,22 @@ async fn graphql(State(service): State<Arc<Service>>, headers: HeaderMap, body: 
             return refusal(StatusCode::BAD_REQUEST, &format!("the request is not a GraphQL request in JSON: {error}"));
         }
     };
-    respond(StatusCode::OK, &execute(&service, wire).await)
+    let actor = who.map(|Extension(actor)| actor).unwrap_or_default();
+    respond(StatusCode::OK, &execute(&service, wire, actor).await)
 }
 
 /// Executes within the limits. Every failure is a GraphQL error.
-async fn execute(service: &Service, wire: Wire) -> Response {
+async fn execute(service: &Service, wire: Wire, actor: Actor) -> Response {
     let document = match limits::admit(&wire.query, service.config.max_complexity) {
         Ok(document) => document,
         Err(error) => return Response::from_errors(vec![error]),
     };
-    let mut request = Request::new(wire.query).variables(wire.variables.unwrap_or_default());
-    request.operation_name = wire.operation_name.filter(|name| !name.is_empty());
-    let operation = request.operation_name.clone();
+    let operation = wire.operation_name.filter(|name| !name.is_empty());
+    if let Err(error) = actor::admit(&document, operation.as_deref(), &actor) {
+        return Response::from_errors(vec![error]);
+    }
+    let mut request = Request::new(wire.query).data(actor).variables(wire.variables.unwrap_or_default());
+    request.operation_name.clone_from(&operation);
     request.set_parsed_query(document.clone());
     match tokio::time::timeout(service.config.timeout(), service.schema.execute(request)).await {
         Ok(mut response) => {

@@ -3,6 +3,7 @@
 //! `schema` holds the GraphQL types and thin resolvers, one file for each area; the other modules are plain functions over
 //! the store, which the resolvers call. Start at [`build`] and [`routes`].
 
+pub mod actor;
 mod app;
 mod components;
 mod config;
@@ -33,6 +34,7 @@ mod trace_summary;
 
 use std::sync::Arc;
 
+pub use actor::{Actor, Role};
 pub use app::Sources;
 pub use components::Components;
 pub use config::Config;
