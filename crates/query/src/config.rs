@@ -21,7 +21,8 @@ pub struct Config {
     pub list_whole_traces: bool,
     /// Folder with dashboard templates, one JSON file each, searched with its subfolders; empty for none.
     pub templates_dir: PathBuf,
-    /// Whether templates may be added, changed and disabled through the API.
+    /// Whether everybody may add, change and disable templates through the API, as UIs without a login do; else those may who may
+    /// change alarm rules (`security`).
     pub templates_editable: bool,
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use storage::{ItemQuery, Swapped};
 
 use crate::{
-    Error,
+    Actor, Error, Role,
     app::App,
     random,
     schema::configuration::{DashboardConfiguration, TemplateChangeStatus},
@@ -27,8 +27,6 @@ const MAX_FILES: usize = 5_000;
 const MAX_BYTES: usize = 4 << 20;
 /// How deep folders may nest.
 const MAX_FOLDERS: usize = 8;
-/// Why nothing may be changed.
-const READ_ONLY: &str = "templates cannot be changed here: set query.templates_editable to allow it";
 
 /// Why the templates of a folder cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -210,8 +208,8 @@ pub(crate) async fn one(app: &App, id: &str) -> Result<Option<DashboardConfigura
 }
 
 /// Adds a template under an id of its own.
-pub(crate) async fn add(app: &App, configuration: String) -> Result<TemplateChangeStatus, Error> {
-    if let Some(refusal) = refusal(app, "", Some(&configuration)) {
+pub(crate) async fn add(app: &App, who: &Actor, configuration: String) -> Result<TemplateChangeStatus, Error> {
+    if let Some(refusal) = refusal(app, who, "", Some(&configuration)) {
         return Ok(refusal);
     }
     let id = random::uuid();
@@ -219,8 +217,13 @@ pub(crate) async fn add(app: &App, configuration: String) -> Result<TemplateChan
 }
 
 /// Replaces the content of a template, byte for byte.
-pub(crate) async fn change(app: &App, id: &str, configuration: String) -> Result<TemplateChangeStatus, Error> {
-    if let Some(refusal) = refusal(app, id, Some(&configuration)) {
+pub(crate) async fn change(
+    app: &App,
+    who: &Actor,
+    id: &str,
+    configuration: String,
+) -> Result<TemplateChangeStatus, Error> {
+    if let Some(refusal) = refusal(app, who, id, Some(&configuration)) {
         return Ok(refusal);
     }
     let revision = match stored(app, vec![id.to_owned()]).await?.pop() {
@@ -232,8 +235,8 @@ pub(crate) async fn change(app: &App, id: &str, configuration: String) -> Result
 }
 
 /// Disables a template: it is no longer shown, and its content is kept.
-pub(crate) async fn disable(app: &App, id: &str) -> Result<TemplateChangeStatus, Error> {
-    if let Some(refusal) = refusal(app, id, None) {
+pub(crate) async fn disable(app: &App, who: &Actor, id: &str) -> Result<TemplateChangeStatus, Error> {
+    if let Some(refusal) = refusal(app, who, id, None) {
         return Ok(refusal);
     }
     let (revision, configuration) = match stored(app, vec![id.to_owned()]).await?.pop() {
@@ -246,9 +249,11 @@ pub(crate) async fn disable(app: &App, id: &str) -> Result<TemplateChangeStatus,
     write(app, id, revision, Stored { configuration, disabled: true }).await
 }
 
-fn refusal(app: &App, id: &str, configuration: Option<&str>) -> Option<TemplateChangeStatus> {
-    if !app.config.templates_editable {
-        return Some(status(id, Some(READ_ONLY)));
+fn refusal(app: &App, who: &Actor, id: &str, configuration: Option<&str>) -> Option<TemplateChangeStatus> {
+    let refused = who.may(Role::Editor).err().filter(|_| !app.config.templates_editable);
+    if let Some(refused) = refused {
+        let problem = format!("{refused}; or query.templates_editable lets everybody change templates");
+        return Some(status(id, Some(&problem)));
     }
     let configuration = configuration?;
     let is_object = serde_json::from_str::<Value>(configuration).is_ok_and(|value| value.is_object());

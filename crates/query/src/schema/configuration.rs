@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
 use crate::{
-    Error,
+    Error, actor,
     app::{app, snapshot},
     menu, templates,
 };
@@ -39,17 +39,17 @@ pub struct ConfigurationMutation;
 impl ConfigurationMutation {
     /// Add a template.
     async fn add_template(&self, ctx: &Context<'_>, setting: NewDashboardSetting) -> Result<TemplateChangeStatus> {
-        templates::add(app(ctx), setting.configuration).await.map_err(Error::into_graphql)
+        templates::add(app(ctx), &actor::of(ctx), setting.configuration).await.map_err(Error::into_graphql)
     }
 
     /// Replace a template's content.
     async fn change_template(&self, ctx: &Context<'_>, setting: DashboardSetting) -> Result<TemplateChangeStatus> {
-        templates::change(app(ctx), &setting.id, setting.configuration).await.map_err(Error::into_graphql)
+        templates::change(app(ctx), &actor::of(ctx), &setting.id, setting.configuration).await.map_err(Error::into_graphql)
     }
 
     /// Disable a template.
     async fn disable_template(&self, ctx: &Context<'_>, id: String) -> Result<TemplateChangeStatus> {
-        templates::disable(app(ctx), &id).await.map_err(Error::into_graphql)
+        templates::disable(app(ctx), &actor::of(ctx), &id).await.map_err(Error::into_graphql)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use model::{Agg, Scope, cell, id, layer};
+use query::{Actor, Role};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -38,6 +39,14 @@ async fn templates_of_the_folder_are_served_and_changes_are_refused_by_default()
     assert_eq!(data["changeTemplate"], json!({"id": "General-Root", "status": false}));
     assert_eq!(data["disableTemplate"], json!({"id": "General-Root", "status": false}));
     assert_eq!(ids(&world.ask(ALL, json!({})).await), ["General-Root"]);
+}
+
+#[tokio::test]
+async fn an_editor_changes_templates_though_not_everybody_may() {
+    let mut world = World::with_templates(std::path::PathBuf::new(), false);
+    world.actor = Actor::new("ann", Role::Editor, "");
+    let add = "mutation { addTemplate(setting: {configuration: \"{}\"}) { status } }";
+    assert_eq!(world.ask(add, json!({})).await["addTemplate"]["status"], true);
 }
 
 #[tokio::test]

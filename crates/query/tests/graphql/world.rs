@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     http::{Request, StatusCode, header},
 };
@@ -21,7 +21,7 @@ use model::{
     metric::{Catalogue, Function, MetricDef},
     record::Record,
 };
-use query::{Components, Config, Hierarchy, HierarchyFile, Sources};
+use query::{Actor, Components, Config, Hierarchy, HierarchyFile, Role, Sources};
 use serde_json::{Value, json};
 use storage::{
     Batch, Retention, SharedStore,
@@ -58,6 +58,8 @@ pub(crate) fn metric(name: &str) -> CellId {
 pub(crate) struct World {
     store: SharedStore,
     pub(crate) config: Config,
+    /// Who asks.
+    pub(crate) actor: Actor,
     /// What the operator's file of layers says.
     pub(crate) layers: String,
     n_rows: AtomicU32,
@@ -82,6 +84,7 @@ impl World {
         Self {
             store,
             config: Config::default(),
+            actor: Actor::new("tester", Role::Admin, ""),
             layers: "layers: []".to_owned(),
             n_rows: AtomicU32::new(0),
             _folder: folder,
@@ -92,6 +95,7 @@ impl World {
         let mut world = Self::new();
         world.config.templates_dir = dir;
         world.config.templates_editable = editable;
+        world.actor = Actor::default();
         world
     }
 
@@ -177,7 +181,8 @@ impl World {
     }
 
     pub(crate) fn app(&self) -> Router {
-        query::routes(query::build(&self.config, self.sources()).unwrap(), &self.config)
+        let routes = query::routes(query::build(&self.config, self.sources()).unwrap(), &self.config);
+        routes.layer(Extension(self.actor.clone()))
     }
 
     /// The answer to a body, as it is.
