@@ -23,6 +23,22 @@ pub enum Op {
     Restore,
     /// Brought in from a file.
     Import,
+    /// An incident: somebody takes care of it.
+    Acknowledge,
+    /// An incident: nobody takes care of it any more.
+    Unacknowledge,
+    /// An incident: it was given to somebody.
+    Assign,
+    /// An incident: something was said of it.
+    Comment,
+    /// An incident: it was closed by hand.
+    Close,
+    /// A notification: it is sent again.
+    Redrive,
+    /// A notification: it is sent no more.
+    Discard,
+    /// A notification: an alarm was fired as a test.
+    Fire,
 }
 
 /// One change of one document.
@@ -31,7 +47,7 @@ pub enum Op {
 pub struct Change {
     /// Random.
     pub id: String,
-    /// Kind of the document: `alarm_rule` and so on.
+    /// Kind of the document: `alarm_rule` and so on, also `alarm_incident` and `alarm_notification` of what operators do with them.
     pub kind: String,
     /// Id of the document.
     pub target: String,
@@ -44,7 +60,8 @@ pub struct Change {
     pub revision: u64,
     /// The change before it; empty: there is none.
     pub previous: String,
-    /// The document after it, as JSON, secrets sealed; empty where it was deleted.
+    /// The document after it, as JSON, secrets sealed; empty where it was deleted. Of incidents and notifications what operators can
+    /// change of them.
     pub body: String,
     /// Who did it: a user, `loopback`, or `file`.
     pub actor: String,

@@ -267,6 +267,9 @@ pub struct Incident {
     /// The incident that explains it, where topology says so.
     #[serde(default)]
     pub origin: Option<String>,
+    /// What an operator did with it last: the id of a [`crate::change::Change`]. Empty: nobody did anything.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub change: String,
 }
 
 impl Transition {

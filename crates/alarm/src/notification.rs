@@ -7,7 +7,7 @@ use model::kinds::ItemKind;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
-use crate::incident::What;
+use crate::incident::{Incident, What};
 
 /// Alarms that are told together. It lives while something in it is open or not told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What went wrong, or the beginning of an answer that says so; empty: nothing.
     pub error: String,
+    /// A hash of what was sent; empty: nothing was, or no outcome was noted.
+    #[serde(default)]
+    pub payload: String,
 }
 
 /// Attempts that are kept: the first and the last ones.
@@ -96,7 +99,7 @@ pub struct Told {
 
 /// A notification. Once stored it is delivered, or dead and visible. What it shows beside [`Told`] is read from the incidents when it
 /// is rendered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
     /// A hash of group and sequence: the idempotency key.
@@ -139,6 +142,12 @@ pub struct Notification {
     /// When somebody had a dead one sent again: its time begins anew then.
     #[serde(default)]
     pub redriven: Option<UnixMillis>,
+    /// The incident that a test tells of: it is nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Box<Incident>>,
+    /// What an operator did with it last: the id of a [`crate::change::Change`]. Empty: nobody did anything.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub change: String,
 }
 
 impl Doc for Notification {

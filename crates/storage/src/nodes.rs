@@ -40,6 +40,9 @@ pub struct Node {
     pub version: String,
     /// Every minute that starts before this one (minutes since 1970) is in the store, late data apart.
     pub flushed_before: u64,
+    /// The hash of its alarm settings file, so that nodes whose files differ are seen; empty: it has none.
+    #[serde(default)]
+    pub settings_hash: String,
 }
 
 /// A node as this one sees it.
@@ -72,6 +75,9 @@ impl Nodes {
 /// the store.
 pub type Flushed = Box<dyn Fn() -> u64 + Send + Sync>;
 
+/// Tells the hash of the settings file of this node.
+pub type Hash = Box<dyn Fn() -> String + Send + Sync>;
+
 /// Keeps the item of this node and watches the others'.
 pub struct Registry {
     store: SharedStore,
@@ -79,6 +85,7 @@ pub struct Registry {
     id: Arc<str>,
     node: Node,
     flushed: Flushed,
+    settings_hash: Option<Hash>,
     /// Read at the last look: what was answered by then is visible by now.
     answered: u64,
     chance: Chance,
@@ -106,6 +113,7 @@ impl Registry {
             clock,
             node,
             flushed,
+            settings_hash: None,
             answered: 0,
             chance: Chance::new(writer),
             revision: Revision(0),
@@ -116,6 +124,13 @@ impl Registry {
             failing: false,
         };
         (registry, Nodes(nodes))
+    }
+
+    /// Has the node say which settings file it has. It is asked at each look.
+    #[must_use]
+    pub fn with_settings_hash(mut self, hash: Hash) -> Registry {
+        self.settings_hash = Some(hash);
+        self
     }
 
     /// Looks and tells until `stop` is done; answers itself, so that it can [`Registry::leave`] when the last rows are stored.
@@ -143,8 +158,10 @@ impl Registry {
     pub async fn look(&mut self) -> Result<(), StoreError> {
         let visible = std::mem::replace(&mut self.answered, (self.flushed)());
         self.silent += 1;
-        if visible != self.node.flushed_before || self.silent > BEAT {
+        let hash = self.settings_hash.as_ref().map_or_else(|| self.node.settings_hash.clone(), |hash| hash());
+        if visible != self.node.flushed_before || hash != self.node.settings_hash || self.silent > BEAT {
             self.node.flushed_before = visible;
+            self.node.settings_hash = hash;
             self.say(false).await?;
             self.silent = 0;
         }
@@ -254,7 +271,8 @@ mod tests {
     use crate::memory::Memory;
 
     fn node(port: u16) -> Node {
-        Node { host: "h".into(), grpc_port: port, http_port: 1, version: "v".into(), flushed_before: 0 }
+        let settings_hash = String::new();
+        Node { host: "h".into(), grpc_port: port, http_port: 1, version: "v".into(), flushed_before: 0, settings_hash }
     }
 
     fn registry(store: &SharedStore, writer: u64) -> (Registry, Nodes, Arc<AtomicU64>) {
@@ -329,6 +347,21 @@ mod tests {
         b.leave().await.unwrap();
         a.look().await.unwrap();
         assert_eq!(live(&seen_by_a).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_node_says_which_settings_file_it_has() {
+        let store: SharedStore = Arc::new(Memory::new());
+        let (a, nodes, _) = registry(&store, 1);
+        let hash = Arc::new(std::sync::Mutex::new("one".to_owned()));
+        let read = Arc::clone(&hash);
+        let mut a = a.with_settings_hash(Box::new(move || read.lock().unwrap().clone()));
+        let told = |nodes: &Nodes| nodes.now().first().map(|seen| seen.node.settings_hash.clone());
+        a.look().await.unwrap();
+        assert_eq!(told(&nodes).as_deref(), Some("one"));
+        *hash.lock().unwrap() = "two".to_owned();
+        a.look().await.unwrap();
+        assert_eq!(told(&nodes).as_deref(), Some("two"));
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use storage::chance::Chance;
 use storage::lease::{Tenure, Term};
 use storage::snapshot::Snapshots;
 use storage::{ItemQuery, SharedStore, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -33,6 +33,8 @@ mod transport;
 mod trial;
 
 use plan::{Place, Queue};
+#[cfg(test)]
+pub(crate) use transport::Wire;
 pub use transport::{Sent, Transport};
 use trial::{Ended, Trial};
 
@@ -166,6 +168,9 @@ pub struct Sender {
     pub outbox: Outbox,
     /// What it counts.
     pub counters: Arc<Counters>,
+    /// The term whose holder has protected all notifications from the holder before: nothing is sent earlier, or that would spoil
+    /// attempts that were just noted.
+    pub fenced: watch::Receiver<Option<Term>>,
     /// For jitter and nonces.
     pub seed: u64,
 }
@@ -185,12 +190,36 @@ pub async fn run(mut sender: Sender, stop: impl Future<Output = ()>) {
             () = &mut stop => return,
             term = sender.tenure.held() => term,
         };
+        let is_fenced = tokio::select! {
+            biased;
+            () = &mut stop => return,
+            is_fenced = sender.fenced(term) => is_fenced,
+        };
+        if !is_fenced {
+            continue;
+        }
         let mut tenancy = Tenancy::new(&sender, term);
         let is_over = tenancy.run(&mut stop).await;
         tenancy.drain().await;
         if is_over {
             return;
         }
+    }
+}
+
+impl Sender {
+    /// Waits until the new holder has protected everything; `false`: the lease was lost before.
+    async fn fenced(&mut self, term: Term) -> bool {
+        while *self.fenced.borrow_and_update() != Some(term) {
+            if self.tenure.term() != Some(term) {
+                return false;
+            }
+            tokio::select! {
+                _ = self.fenced.changed() => {}
+                () = sleep(NAP) => {}
+            }
+        }
+        true
     }
 }
 

@@ -12,6 +12,7 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use proto::alarm::alarm_service_client::AlarmServiceClient;
 use reqwest::Client;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -38,6 +39,21 @@ pub struct Transport {
     timeout: Duration,
     key: Option<Arc<Key>>,
     clients: Mutex<Vec<(Connection, Client)>>,
+    /// What sends in simulations: without a network, so that time can be virtual.
+    #[cfg(test)]
+    pub(crate) wire: Option<Wire>,
+}
+
+/// What is told, instead of being sent.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct Wire(pub(crate) Arc<dyn Fn(Shown) -> std::pin::Pin<Box<dyn Future<Output = Sent> + Send>> + Send + Sync>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
 }
 
 /// What became of all requests of a notification.
@@ -51,6 +67,8 @@ pub struct Sent {
     pub failed: Option<Verdict>,
     /// Templates that failed; the plain message was sent instead.
     pub fallbacks: Vec<TemplateError>,
+    /// A hash of all that the notification says in this attempt; empty: nothing could be rendered.
+    pub payload: String,
 }
 
 impl Transport {
@@ -62,6 +80,8 @@ impl Transport {
             timeout: Duration::from_millis(config.timeout_ms),
             key,
             clients: Mutex::default(),
+            #[cfg(test)]
+            wire: None,
         }
     }
 
@@ -81,6 +101,10 @@ impl Transport {
     /// Sends what a notification tells to a receiver, but for the parts that it has. Every part is tried, in order; the worst of what
     /// went wrong is answered. Also how a receiver is tested.
     pub async fn send(&self, receiver: &Receiver, shown: &Shown, delivered: &[String]) -> Sent {
+        #[cfg(test)]
+        if let Some(wire) = &self.wire {
+            return (wire.0)(shown.clone()).await;
+        }
         let target = match self.target(receiver) {
             Ok(target) => target,
             // The settings or the key may be mended while it waits.
@@ -88,7 +112,9 @@ impl Transport {
         };
         let rendered = target.render(shown);
         let has: BTreeSet<&String> = delivered.iter().collect();
-        let mut sent = Sent { delivered: delivered.to_vec(), fallbacks: rendered.fallbacks, ..Sent::default() };
+        let payload = payload(&rendered.requests);
+        let mut sent =
+            Sent { delivered: delivered.to_vec(), fallbacks: rendered.fallbacks, payload, ..Sent::default() };
         let begun = Instant::now();
         for request in rendered.requests.iter().filter(|request| !has.contains(&request.part)) {
             if begun.elapsed() > MAX_ATTEMPT {
@@ -297,6 +323,19 @@ impl Transport {
             Err(_) => Err(again(format!("no connection within {:?}", self.connect_timeout))),
         }
     }
+}
+
+/// A hash of what requests say. Neither addresses nor headers are in it: they may hold secrets.
+fn payload(requests: &[Request]) -> String {
+    let mut hash = Sha256::new();
+    for request in requests {
+        match &request.call {
+            Call::Http(http) => hash.update(&http.body),
+            Call::Mail(mail) => hash.update(&mail.message),
+            Call::Grpc(grpc) => hash.update(format!("{:?}{:?}", grpc.alarms, grpc.recoveries)),
+        }
+    }
+    crate::seal::hex(&hash.finalize())
 }
 
 fn with_key<T>(request: &mut tonic::Request<T>, key: &str) {

@@ -83,6 +83,10 @@ impl Trial {
     }
 
     async fn shown(&self) -> Result<Shown, StoreError> {
+        let now = self.sender.clock.now();
+        if let Some(sample) = &self.stored.doc.sample {
+            return Ok(Shown::new(&self.stored.doc, std::slice::from_ref(&**sample), &self.sender.about, now));
+        }
         let mut ids: Vec<String> = self.stored.doc.told.iter().map(|told| told.incident.clone()).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -93,7 +97,7 @@ impl Trial {
         };
         let incidents: Vec<Incident> =
             items.iter().filter_map(|item| Some(doc::read::<Incident>(item).ok()?.doc)).collect();
-        Ok(Shown::new(&self.stored.doc, &incidents, &self.sender.about, self.sender.clock.now()))
+        Ok(Shown::new(&self.stored.doc, &incidents, &self.sender.about, now))
     }
 
     async fn outcome(mut self, sent: Sent, took_ms: u64) -> Ended {
@@ -135,6 +139,7 @@ impl Trial {
                         took_ms: Some(took_ms),
                         status: sent.status,
                         error: error.clone(),
+                        payload: sent.payload.clone(),
                         ..attempt.clone()
                     };
                 }
@@ -193,7 +198,7 @@ pub(super) fn note_attempt(doc: &mut Notification, now: UnixMillis) {
     if doc.attempts.len() >= KEPT_ATTEMPTS {
         doc.attempts.remove(KEPT_ATTEMPTS / 2);
     }
-    doc.attempts.push(Attempt { at: now, took_ms: None, status: None, error: String::new() });
+    doc.attempts.push(Attempt { at: now, took_ms: None, status: None, error: String::new(), payload: String::new() });
 }
 
 fn finish(doc: &mut Notification, status: Status, now: UnixMillis) {

@@ -1,7 +1,7 @@
 //! Why the desk did not do something.
 
-use crate::edit::EditError;
 use crate::doc::BadDoc;
+use crate::edit::EditError;
 use storage::StoreError;
 
 use super::SilencePreview;

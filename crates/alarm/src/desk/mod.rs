@@ -19,11 +19,10 @@ mod prometheus;
 mod rules;
 mod silences;
 mod status;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
+use model::layer::Layers;
 use model::metric::Catalogue;
 use model::{Clock, UnixMillis, Zone};
 use storage::SharedStore;
@@ -34,7 +33,13 @@ use storage::snapshot::{Editor, Snapshots};
 use crate::deliver::{Counters, Outbox, Transport};
 use crate::doc::{Doc, Stored};
 use crate::edit::Edits;
+use crate::engine::Views;
 use crate::notify::told::About;
+use crate::trial::Ground;
+use crate::trial::jobs::Jobs;
+
+pub(crate) use self::fire::imagined;
+pub(crate) use self::preview::way;
 
 pub use self::act::{Act, MAX_COMMENT};
 pub use self::config::Config;
@@ -42,12 +47,12 @@ pub use self::deliveries::{Delivery, DeliveryFilter, Redriven};
 pub use self::error::{DeskError, Kind};
 pub use self::export::{Export, Format, Remark};
 pub use self::fire::{Fire, FireState, Fired, Sample, Tested, ToldTo};
-pub use self::incidents::{Handled, IncidentFilter, IncidentView};
+pub use self::incidents::{IncidentFilter, IncidentView};
 pub use self::instances::{Instance, InstanceFilter};
 pub use self::metrics::MetricInfo;
 pub use self::page::{Listed, MAX_PAGE, Page};
 pub use self::preview::{RoutePreview, RouteTarget, SilencePreview, Silenced};
-pub use self::rules::{Health, RuleFilter, RuleView};
+pub use self::rules::{Health, RuleCost, RuleFilter, RuleView};
 pub use self::silences::SilenceView;
 pub use self::status::{ConfigStatus, FileStatus, NodeStatus};
 
@@ -62,6 +67,8 @@ pub struct Parts {
     pub zone: Zone,
     /// All metrics.
     pub catalogue: Arc<Catalogue>,
+    /// The layers that there are.
+    pub layers: Layers,
     /// Changes documents.
     pub edits: Arc<Edits>,
     /// Writes items and tells the nodes.
@@ -80,10 +87,16 @@ pub struct Parts {
     pub outbox: Outbox,
     /// What the sender of this node counts.
     pub counters: Arc<Counters>,
+    /// How the engine of this node stands.
+    pub engine: Views,
     /// What an operator may set.
     pub config: Config,
-    /// The hash of this node's settings file ([`crate::import::hash`]); `None`: it has none.
-    pub file: Option<String>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 /// The desk. One for a node, shared by its interfaces.
@@ -96,6 +109,8 @@ pub struct Desk {
     pub zone: Zone,
     /// All metrics.
     pub catalogue: Arc<Catalogue>,
+    /// The layers that there are.
+    pub layers: Layers,
     /// Changes documents.
     pub edits: Arc<Edits>,
     /// Writes items and tells the nodes.
@@ -114,26 +129,40 @@ pub struct Desk {
     pub outbox: Outbox,
     /// What the sender of this node counts.
     pub counters: Arc<Counters>,
+    /// How the engine of this node stands.
+    pub engine: Views,
     /// What an operator may set.
     pub config: Config,
-    /// The hash of this node's settings file.
-    pub file: Option<String>,
+    /// What rules are tried on.
+    pub ground: Ground,
+    /// Back-tests of this node.
+    pub jobs: Jobs,
 }
 
 impl std::fmt::Debug for Desk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("config", &self.config).field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("Desk").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
 impl Desk {
     /// A desk over its parts.
     pub fn new(parts: Parts) -> Desk {
+        let ground = Ground {
+            store: Arc::clone(&parts.store),
+            catalogue: Arc::clone(&parts.catalogue),
+            zone: parts.zone.clone(),
+            layers: parts.layers.clone(),
+            about: parts.about.clone(),
+        };
         Desk {
+            jobs: Jobs::new(ground.clone(), parts.clock.clone(), storage::chance::random()),
+            ground,
             store: parts.store,
             clock: parts.clock,
             zone: parts.zone,
             catalogue: parts.catalogue,
+            layers: parts.layers,
             edits: parts.edits,
             editor: parts.editor,
             snapshots: parts.snapshots,
@@ -143,8 +172,8 @@ impl Desk {
             about: parts.about,
             outbox: parts.outbox,
             counters: parts.counters,
+            engine: parts.engine,
             config: parts.config,
-            file: parts.file,
         }
     }
 

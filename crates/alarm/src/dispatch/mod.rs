@@ -92,6 +92,11 @@ impl Known {
         (known, problems)
     }
 
+    /// Whether there is such a receiver.
+    pub(crate) fn has_receiver(&self, name: &str) -> bool {
+        self.receivers.contains_key(name)
+    }
+
     /// The groups of an incident: for a preview of routing.
     pub fn targets<'a>(
         &'a self,
@@ -109,7 +114,7 @@ impl Known {
 
     /// What keeps a route from telling at a moment: an interval in which it is mute, or those outside of which it is not active. An
     /// interval that nobody knows holds never.
-    fn muted(&self, settings: &tree::Settings, now: UnixMillis) -> Option<String> {
+    pub(crate) fn muted(&self, settings: &tree::Settings, now: UnixMillis) -> Option<String> {
         let holds = |name: &String| {
             self.intervals.get(name).is_some_and(|parts| parts.iter().any(|interval| interval.holds(now)))
         };

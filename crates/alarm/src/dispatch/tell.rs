@@ -181,6 +181,8 @@ impl<'a> Making<'a, '_> {
                 finished: None,
                 delivered: Vec::new(),
                 redriven: None,
+                sample: None,
+                change: String::new(),
             };
             notification.folded = self.n_folded(&notification);
             let due = now.plus(pause);

@@ -22,6 +22,11 @@ const MAX_DIFFERENCES: usize = 1_000;
 const KINDS: [ItemKind; 4] =
     [ItemKind::AlarmRule, ItemKind::AlarmReceiver, ItemKind::AlarmRouting, ItemKind::AlarmSilence];
 
+/// Kinds that operators act on.
+const ACTED: [ItemKind; 2] = [ItemKind::AlarmIncident, ItemKind::AlarmNotification];
+/// Documents that are read in one call.
+const AT_ONCE: usize = 500;
+
 /// Which version of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -97,11 +102,15 @@ impl Edits {
             }
         }
         let changes = self.changes().await?;
+        for kind in ACTED {
+            self.acted_heads(kind, &changes, &mut heads).await?;
+        }
         let mut told: BTreeSet<&str> = BTreeSet::new();
         let targets: BTreeSet<(&str, &str)> = changes.values().map(|change| (&*change.kind, &*change.target)).collect();
         for (kind, target) in targets {
             let head = heads.get(&(kind, target.to_owned())).cloned().flatten();
-            let mut next = head.or_else(|| last_deletion(changes.values(), kind, target));
+            let gone = || last_deletion(changes.values(), kind, target).or_else(|| last_act(changes.values(), kind, target));
+            let mut next = head.or_else(gone);
             while let Some(change) = next.and_then(|id| changes.get(&id)) {
                 if !told.insert(&change.id) {
                     break;
@@ -164,6 +173,26 @@ impl Edits {
         Ok(chain)
     }
 
+    /// The changes that incidents or notifications name, of those that operators did something with.
+    async fn acted_heads<'k>(
+        &self,
+        kind: ItemKind,
+        changes: &BTreeMap<String, Change>,
+        heads: &mut BTreeMap<(&'k str, String), Option<String>>,
+    ) -> Result<(), EditError> {
+        let of_kind = changes.values().filter(|change| change.kind == kind.name());
+        let targets: BTreeSet<&String> = of_kind.map(|change| &change.target).collect();
+        let targets: Vec<String> = targets.into_iter().cloned().collect();
+        for ids in targets.chunks(AT_ONCE) {
+            for item in self.items(kind, ids.to_vec(), true).await? {
+                // One that names none was acted on by nobody, whatever was begun.
+                let change = change_of(&item).unwrap_or_default();
+                heads.insert((kind.name(), item.id), Some(change));
+            }
+        }
+        Ok(())
+    }
+
     async fn changes(&self) -> Result<BTreeMap<String, Change>, EditError> {
         let items = self.items(ItemKind::AlarmChange, Vec::new(), false).await?;
         let read = |item: &Item| doc::read::<Change>(item).ok().map(|stored| (stored.doc.id.clone(), stored.doc));
@@ -179,6 +208,13 @@ fn change_of(item: &Item) -> Option<String> {
 
 fn last_deletion<'c>(changes: impl Iterator<Item = &'c Change>, kind: &str, target: &str) -> Option<String> {
     let of_it = changes.filter(|change| change.op == Op::Delete && change.kind == kind && change.target == target);
+    of_it.max_by_key(|change| (change.at, change.revision)).map(|change| change.id.clone())
+}
+
+/// The last that was done with an incident or a notification that has left the store.
+fn last_act<'c>(changes: impl Iterator<Item = &'c Change>, kind: &str, target: &str) -> Option<String> {
+    let is_acted = ACTED.iter().any(|acted| acted.name() == kind);
+    let of_it = changes.filter(|change| is_acted && change.kind == kind && change.target == target);
     of_it.max_by_key(|change| (change.at, change.revision)).map(|change| change.id.clone())
 }
 

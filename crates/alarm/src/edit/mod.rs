@@ -4,6 +4,7 @@
 //! the document, which names it. Whoever loses a race has written a change that no document names; history and audit pass over it.
 //! A write whose answer was lost is tried again and recognises itself by the change that the stored document names.
 
+mod act;
 mod audit;
 mod bundle;
 mod kind;
@@ -30,6 +31,7 @@ use crate::entity::Entity;
 use crate::seal::Key;
 use crate::silence::Silence;
 
+pub(crate) use self::act::Next;
 pub use self::audit::{AuditEntry, AuditFilter, Difference, Version, differences};
 pub use self::bundle::{Bundle, Step, StepKind};
 pub use self::kind::{Edited, Prepared};

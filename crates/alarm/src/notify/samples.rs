@@ -89,6 +89,7 @@ pub(crate) fn incident(entity: Entity, is_over: bool) -> Incident {
         assignee: String::new(),
         comments: Vec::new(),
         origin: None,
+        change: String::new(),
     }
 }
 
@@ -125,6 +126,8 @@ pub(crate) fn notification(receiver: &str, incidents: &[Incident]) -> Notificati
         finished: None,
         delivered: Vec::new(),
         redriven: None,
+        sample: None,
+        change: String::new(),
     }
 }
 

@@ -77,6 +77,7 @@ fn incident(id: &str, rule: &str, entity: Entity, at: UnixMillis) -> Incident {
         assignee: String::new(),
         comments: Vec::new(),
         origin: None,
+        change: String::new(),
     }
 }
 

@@ -1,0 +1,56 @@
+//! What expressions may name: for editors.
+
+use mqe::condition::ValueKind;
+use serde::Serialize;
+
+use super::rules::{scope_name, scope_of};
+use super::{Desk, DeskError};
+
+/// A metric that a rule may be about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricInfo {
+    /// Its name.
+    pub name: String,
+    /// What its entities are, in SkyWalking's words.
+    pub scope: &'static str,
+    /// `REGULAR`: a value for a minute; `LABELED`: one for each set of labels; `HEATMAP`: counts by value.
+    pub kind: &'static str,
+    /// Names of its labels, where they are known beforehand.
+    pub labels: Vec<String>,
+}
+
+impl Desk {
+    /// Metrics whose names begin so, of that scope where one is given, by name.
+    pub fn metrics(&self, prefix: &str, scope: Option<&str>) -> Result<Vec<MetricInfo>, DeskError> {
+        if let Some(name) = scope.filter(|name| scope_of(name).is_none()) {
+            return Err(DeskError::refused("unknown_scope", "scope", format!("{name} is no scope: SERVICE and so on")));
+        }
+        let info = |name: &str| {
+            let known = crate::check::known(&self.catalogue, name)?;
+            let function = self.catalogue.get(name)?.function;
+            Some(MetricInfo {
+                name: name.to_owned(),
+                scope: scope_name(known.scope),
+                kind: match known.kind {
+                    ValueKind::Labelled => "LABELED",
+                    ValueKind::HeatMap => "HEATMAP",
+                    _ => "REGULAR",
+                },
+                labels: match function {
+                    model::metric::Function::Percentile { .. } => vec!["p".to_owned()],
+                    _ => Vec::new(),
+                },
+            })
+        };
+        let mut all: Vec<MetricInfo> = self
+            .catalogue
+            .iter()
+            .filter(|def| def.name.starts_with(prefix))
+            .filter_map(|def| info(&def.name))
+            .filter(|info| scope.is_none_or(|scope| scope == info.scope))
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+}
