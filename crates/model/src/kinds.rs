@@ -51,11 +51,22 @@ pub enum RecordKind {
     Event,
     /// Partial summaries of traces, many in a record; fields in [`trace`].
     Trace,
+    /// Alarms that fired; fields in [`alarm`].
+    Alarm,
+    /// That an alarm is over; fields in [`alarm_recovery`].
+    AlarmRecovery,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 4] = [RecordKind::Segment, RecordKind::Log, RecordKind::Event, RecordKind::Trace];
+    pub const ALL: [RecordKind; 6] = [
+        RecordKind::Segment,
+        RecordKind::Log,
+        RecordKind::Event,
+        RecordKind::Trace,
+        RecordKind::Alarm,
+        RecordKind::AlarmRecovery,
+    ];
 
     /// What the kind is made of.
     pub fn def(self) -> &'static KindDef {
@@ -64,6 +75,8 @@ impl RecordKind {
             RecordKind::Log => &log::DEF,
             RecordKind::Event => &event::DEF,
             RecordKind::Trace => &trace::DEF,
+            RecordKind::Alarm => &alarm::DEF,
+            RecordKind::AlarmRecovery => &alarm_recovery::DEF,
         }
     }
 }
@@ -76,7 +89,7 @@ impl RecordKind {
             RecordKind::Segment => Some(Signal::Segment),
             RecordKind::Log => Some(Signal::Log),
             RecordKind::Event => Some(Signal::Event),
-            RecordKind::Trace => None,
+            RecordKind::Trace | RecordKind::Alarm | RecordKind::AlarmRecovery => None,
         }
     }
 }
@@ -201,6 +214,48 @@ pub mod trace {
         field("longest", FieldType::Int),
         field("is_error", FieldType::Bool),
     ];
+}
+
+/// Fields of alarms: firings, one record for each. Record id: the firing's uuid; time: when it was decided.
+pub mod alarm {
+    use super::{Field, FieldType, KindDef, field};
+
+    pub(super) static DEF: KindDef = KindDef { name: "alarm", fields: &FIELDS };
+
+    /// Number of the entity's scope.
+    pub const SCOPE: usize = 0;
+    /// What the entity is found by: its id, or the ids of both ends and the two together.
+    pub const ENTITIES: usize = 1;
+    /// Name of the rule.
+    pub const RULE: usize = 2;
+    /// Name of the entity's first layer.
+    pub const LAYER: usize = 3;
+    /// Searchable tags, `key=value`.
+    pub const TAGS: usize = 4;
+    /// The text.
+    pub const MESSAGE: usize = 5;
+    /// Id of the incident.
+    pub const INCIDENT: usize = 6;
+    static FIELDS: [Field; 7] = [
+        field("scope", FieldType::Int),
+        field("entities", FieldType::Keywords),
+        field("rule", FieldType::Keyword),
+        field("layer", FieldType::Keyword),
+        field("tags", FieldType::Keywords),
+        field("message", FieldType::Text),
+        field("incident", FieldType::Keyword),
+    ];
+}
+
+/// Fields of recoveries, one record for each firing that is over. Record id: the firing's uuid; time: when it was over.
+pub mod alarm_recovery {
+    use super::{Field, FieldType, KindDef, field};
+
+    pub(super) static DEF: KindDef = KindDef { name: "alarm_recovery", fields: &FIELDS };
+
+    /// Id of the incident.
+    pub const INCIDENT: usize = 0;
+    static FIELDS: [Field; 1] = [field("incident", FieldType::Keyword)];
 }
 
 /// The kinds of items: what operators and lease holders edit.

@@ -1,4 +1,4 @@
-//! Records: what is stored as it came, once: segments, logs, events.
+//! Records: what is stored as it came, once: segments, logs, events, alarms.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -80,6 +80,8 @@ pub enum Format {
     Event,
     /// Partial summaries of traces, in a format of our own.
     Summary,
+    /// An alarm that fired, in JSON of our own.
+    Alarm,
 }
 
 impl Format {
@@ -91,12 +93,13 @@ impl Format {
             Format::Log => 2,
             Format::Event => 3,
             Format::Summary => 4,
+            Format::Alarm => 5,
         }
     }
 
     /// The format of a number on disk.
     pub fn from_code(code: u8) -> Option<Format> {
-        [Format::None, Format::Segment, Format::Log, Format::Event, Format::Summary]
+        [Format::None, Format::Segment, Format::Log, Format::Event, Format::Summary, Format::Alarm]
             .into_iter()
             .find(|f| f.code() == code)
     }

@@ -98,7 +98,8 @@ struct Inner {
     folder: PathBuf,
     options: Options,
     rows: Rows,
-    records: [Records; RecordKind::ALL.len()],
+    /// One for each kind, in the order of [`RecordKind::ALL`].
+    records: Vec<Records>,
     row_commits: Commits,
     /// Why the last flush of rows failed.
     rows_failing: Mutex<Option<String>>,
@@ -121,12 +122,12 @@ impl Embedded {
         let cpu = Arc::new(Cpu::default());
         let shared = Process { options: options.clone(), clock, cpu: cpu.clone(), _lock: lock.clone() };
         let open = |kind| Records::open(path, kind, shared.clone());
-        let [segment, log, event, trace] = RecordKind::ALL.map(open);
+        let records = RecordKind::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Embedded(Arc::new(Inner {
             folder: path.to_owned(),
             options,
             rows,
-            records: [segment?, log?, event?, trace?],
+            records,
             row_commits: Commits::default(),
             rows_failing: Mutex::default(),
             item_commits: Commits::default(),
@@ -170,10 +171,8 @@ impl Embedded {
     }
 
     async fn write_records(&self, batch: &Batch) -> Result<(), StoreError> {
-        let write = |kind: RecordKind| self.0.of(kind).write(&batch.records);
-        let [segment, log, event, trace] = RecordKind::ALL.map(write);
-        let (segment, log, event, trace) = tokio::join!(segment, log, event, trace);
-        segment.and(log).and(event).and(trace)
+        let all = self.0.records.iter().map(|records| records.write(&batch.records));
+        futures_util::future::join_all(all).await.into_iter().collect()
     }
 }
 
@@ -186,12 +185,8 @@ impl Inner {
     }
 
     fn of(&self, kind: RecordKind) -> &Records {
-        match kind {
-            RecordKind::Segment => &self.records[0],
-            RecordKind::Log => &self.records[1],
-            RecordKind::Event => &self.records[2],
-            RecordKind::Trace => &self.records[3],
-        }
+        let place = RecordKind::ALL.iter().position(|one| *one == kind);
+        place.and_then(|place| self.records.get(place)).expect("there are records of every kind")
     }
 
     fn stats(&self) -> Stats {

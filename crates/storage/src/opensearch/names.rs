@@ -32,7 +32,7 @@ impl Family {
         match kind {
             RecordKind::Segment => Family::Segment,
             RecordKind::Log => Family::Log,
-            RecordKind::Event | RecordKind::Trace => Family::Record,
+            _ => Family::Record,
         }
     }
 

@@ -105,6 +105,8 @@ fn record(kind: RecordKind, id: &str, at: i64, fields: &[(usize, FieldValue)]) -
         RecordKind::Log => Format::Log,
         RecordKind::Event => Format::Event,
         RecordKind::Trace => Format::Summary,
+        RecordKind::Alarm => Format::Alarm,
+        RecordKind::AlarmRecovery => Format::None,
     };
     Record {
         kind,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::agg::to_fixed;
 use model::cell::{self, CellId};
 use model::item::{Item, Revision};
-use model::kinds::{ItemKind, RecordKind, event, log, segment, trace};
+use model::kinds::{ItemKind, RecordKind, alarm, alarm_recovery, event, log, segment, trace};
 use model::metric::Function;
 use model::record::{FieldValue, Format, Record};
 use model::{Agg, Bucket, ByteString, Cells, Partial, Row, RowKey, Scope, Step, UnixMillis};
@@ -142,7 +142,7 @@ fn word(chance: &mut Chance) -> &'static str {
 /// The record of a number.
 fn record(n: u64) -> Record {
     let mut chance = chance_of(&n);
-    let kind = RecordKind::ALL[usize::try_from(n % 4).unwrap_or(0)];
+    let kind = RecordKind::ALL[usize::try_from(n % RecordKind::ALL.len() as u64).unwrap_or(0)];
     let mut fields = vec![FieldValue::Absent; kind.def().fields.len()];
     let text = |chance: &mut Chance| FieldValue::Text(word(chance).into());
     let tags = |chance: &mut Chance| FieldValue::Texts((0..chance.below(4)).map(|_| word(chance).into()).collect());
@@ -173,6 +173,17 @@ fn record(n: u64) -> Record {
             fields[trace::LONGEST] = int(&mut chance, 6);
             fields[trace::IS_ERROR] = FieldValue::Bool(chance.per_mille(500));
             Format::Summary
+        }
+        RecordKind::Alarm => {
+            fields[alarm::SCOPE] = int(&mut chance, 6);
+            fields[alarm::ENTITIES] = tags(&mut chance);
+            let words: Vec<_> = (0..chance.below(9)).map(|_| word(&mut chance)).collect();
+            fields[alarm::MESSAGE] = FieldValue::Text(words.join(" ").into());
+            Format::Alarm
+        }
+        RecordKind::AlarmRecovery => {
+            fields[alarm_recovery::INCIDENT] = text(&mut chance);
+            Format::None
         }
     };
     // Times collide, over three days.
@@ -300,6 +311,13 @@ fn condition(kind: RecordKind) -> BoxedStrategy<Condition> {
             of(trace::LONGEST, within.boxed()),
         ]
         .boxed(),
+        RecordKind::Alarm => prop_oneof![
+            of(alarm::SCOPE, within.boxed()),
+            of(alarm::ENTITIES, keyword_test().boxed()),
+            of(alarm::MESSAGE, phrase.boxed()),
+        ]
+        .boxed(),
+        RecordKind::AlarmRecovery => of(alarm_recovery::INCIDENT, keyword_test().boxed()).boxed(),
     };
     (test, any::<bool>()).prop_map(|((field, test), negate)| Condition { field, test, negate }).boxed()
 }
@@ -318,7 +336,8 @@ fn records() -> impl Strategy<Value = RecordQuery> {
         let by = match kind {
             RecordKind::Segment => Some(segment::LATENCY),
             RecordKind::Log => Some(log::SPAN_ID),
-            RecordKind::Event => None,
+            RecordKind::Event | RecordKind::AlarmRecovery => None,
+            RecordKind::Alarm => Some(alarm::SCOPE),
             RecordKind::Trace => Some(trace::LONGEST),
         };
         let order = (order(), any::<bool>()).prop_map(move |(order, by_field)| match by {

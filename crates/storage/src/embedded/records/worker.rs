@@ -244,7 +244,7 @@ fn open_writer(shared: &Shared) -> Result<Writing, StoreError> {
     policy.set_min_num_segments(MERGED_AT_ONCE);
     let (small, cap) = match shared.kind {
         RecordKind::Trace => (SMALL_OF_SHEAVES, MERGE_CAP_OF_SHEAVES),
-        RecordKind::Segment | RecordKind::Log | RecordKind::Event => (SMALL, MERGE_CAP),
+        _ => (SMALL, MERGE_CAP),
     };
     policy.set_min_layer_size(small);
     policy.set_level_log_size(LEVEL);
