@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::kinds::ItemKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
 
 /// A secret as it is stored: sealed by the server's key. Shown as `***`; written anew or left as it is.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Sealed(pub String);
 
@@ -19,7 +20,7 @@ impl std::fmt::Debug for Sealed {
 }
 
 /// The kinds of receivers. SkyWalking's nine have the names and keys of its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiverKind {
     /// JSON over HTTP.
@@ -56,7 +57,7 @@ pub enum ReceiverKind {
 }
 
 /// A receiver. What its settings may be depends on its kind; who writes one has it checked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receiver {
     /// `kind.name`, as rules and routes name it: `webhook.ops`.

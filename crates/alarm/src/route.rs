@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::kinds::ItemKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
 
 /// A test of one label of an alarm. A label that is not there is an empty text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Matcher {
     /// The label: `rule`, `severity`, `scope`, `layer`, `service`, `instance`, `endpoint`, `group`, `entity`, or a tag of the rule.
@@ -20,7 +21,7 @@ pub struct Matcher {
 }
 
 /// How a label is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MatchOp {
     /// Equal.
     #[serde(rename = "=")]
@@ -37,7 +38,7 @@ pub enum MatchOp {
 }
 
 /// A node of the tree. What it leaves out it has from its parent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Route {
     /// Names it among its siblings, so that a group is the same while the tree around it changes.
@@ -66,7 +67,7 @@ pub struct Route {
 }
 
 /// A time interval, as Alertmanager writes one: ranges that must all hold; empty ones always do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeInterval {
     /// `{start_time: "09:00", end_time: "17:00"}`.
@@ -84,7 +85,7 @@ pub struct TimeInterval {
 }
 
 /// A part of a day, its end excluded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Times {
     /// `HH:MM`.
@@ -94,7 +95,7 @@ pub struct Times {
 }
 
 /// While a source alarm is open, its targets are told to nobody.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Inhibition {
     /// Names it.
@@ -108,7 +109,7 @@ pub struct Inhibition {
 }
 
 /// The tree and what belongs to it. There is one, [`Routing::ID`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Routing {
     /// Always [`Routing::ID`].

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use model::UnixMillis;
 use model::kinds::ItemKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
 use crate::select::Selector;
 
 /// How bad it is, the worst last. Also the tag `level` where a rule has none of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Severity {
     /// To be known.
@@ -23,7 +24,7 @@ pub enum Severity {
 }
 
 /// Whether a rule notifies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Mode {
     /// It does.
@@ -34,7 +35,7 @@ pub enum Mode {
 }
 
 /// Whose rules of repeating and recovering hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Profile {
     /// SkyWalking's: it fires again every `silence + 1` minutes while it lasts, and recovers no sooner than that.
@@ -45,7 +46,7 @@ pub enum Profile {
 }
 
 /// Which minutes a rule sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Window {
     /// The closed ones, and the running one where that is fair.
@@ -56,7 +57,7 @@ pub enum Window {
 }
 
 /// What it means that an entity has no value in the whole window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NoDataPolicy {
     /// All is well: as if the condition were false.
@@ -71,7 +72,7 @@ pub enum NoDataPolicy {
 }
 
 /// [`NoDataPolicy`] and when it begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NoData {
     /// What it means.
@@ -81,7 +82,7 @@ pub struct NoData {
 }
 
 /// What it means that an expression cannot be computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OnError {
     /// The state stays, and the rule's health says so.
@@ -92,7 +93,7 @@ pub enum OnError {
 }
 
 /// A rule says nothing while too little happens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MinSamples {
     /// A metric that counts, of the rule's own scope.
@@ -102,7 +103,7 @@ pub struct MinSamples {
 }
 
 /// What becomes of labels in the result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LabelMode {
     /// One instance for an entity; it matches when any label's value does.
@@ -113,7 +114,7 @@ pub enum LabelMode {
 }
 
 /// Other numbers for some entities.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Override {
     /// Which ones. The first override that fits holds.
@@ -123,7 +124,7 @@ pub struct Override {
 }
 
 /// Where a rule comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Provenance {
     /// The settings file, untouched since.
@@ -136,7 +137,7 @@ pub enum Provenance {
 }
 
 /// A rule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rule {
     /// Never changes. Drawn when the rule is made; for rules of a file, made of the name.
@@ -199,6 +200,7 @@ pub struct Rule {
     /// What was changed last and by whom: the id of a [`crate::change::Change`].
     pub change: String,
     /// When it was made.
+    #[schemars(with = "i64")]
     pub created: UnixMillis,
 }
 

@@ -2,13 +2,14 @@
 
 use model::UnixMillis;
 use model::kinds::ItemKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
 use crate::route::Matcher;
 
 /// When a silence comes back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Recurrence {
     /// When it begins: a cron expression with seconds, `0 0 2 * * Sun`.
@@ -20,7 +21,7 @@ pub struct Recurrence {
 }
 
 /// A silence. It holds from `starts` to `ends`, within that only while its recurrence says so, where it has one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Silence {
     /// Random.
@@ -29,8 +30,10 @@ pub struct Silence {
     /// All must hold; one at least.
     pub matchers: Vec<Matcher>,
     /// From when.
+    #[schemars(with = "i64")]
     pub starts: UnixMillis,
     /// Until when; every silence ends.
+    #[schemars(with = "i64")]
     pub ends: UnixMillis,
     /// Within that, when.
     #[serde(default)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::{Bucket, Scope, UnixMillis};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Op;
@@ -53,7 +54,7 @@ pub struct Tested {
 }
 
 /// What a test alarm does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FireState {
     /// It fires.
@@ -64,7 +65,7 @@ pub enum FireState {
 }
 
 /// An alarm that is fired as a test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fire {
     /// Id of the rule.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Op;
@@ -15,7 +16,7 @@ use crate::silence::Silence;
 use super::{By, Difference, Done, EditError, Edited, Edits, Write, differences};
 
 /// Documents to be as they are here. A rule without an id is the one of its name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Bundle {
     /// Receivers.
