@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use model::layer::Layers;
 use model::{Bucket, Scope, Step, Zone};
 use mqe::{Column, Loaded, Need, Series};
 
 use crate::entity::{Entity, Parts};
+use crate::window::Limits;
 
 /// Labels of a series: names and values.
 pub type Labels = Vec<(String, String)>;
@@ -18,6 +20,16 @@ pub enum Grain {
     Minute,
     /// An hour of the zone.
     Hour,
+}
+
+impl Grain {
+    /// The step of the rows that have such buckets.
+    pub fn step(self) -> Step {
+        match self {
+            Grain::Minute => Step::Minute,
+            Grain::Hour => Step::Hour,
+        }
+    }
 }
 
 /// An entity and what selectors ask of it.
@@ -35,9 +47,9 @@ pub struct Watched {
 
 /// Values of one label set: by bucket a number for each entity, NaN where there is none. Entities that were met later have none.
 #[derive(Clone, Debug, Default)]
-struct Rows {
-    labels: Labels,
-    by_bucket: BTreeMap<Bucket, Vec<f64>>,
+pub(crate) struct Rows {
+    pub(crate) labels: Labels,
+    pub(crate) by_bucket: BTreeMap<Bucket, Vec<f64>>,
 }
 
 /// Everything of one scope.
@@ -55,6 +67,14 @@ pub struct Table {
 pub struct Columns {
     tables: BTreeMap<Scope, Table>,
     zone: Zone,
+    /// What layers are called.
+    pub(crate) layers: Layers,
+    /// The layers of services by id, as far as they were read.
+    pub(crate) services: HashMap<String, Vec<String>>,
+    /// Values that the last reading had to leave out.
+    pub(crate) n_left_out: usize,
+    /// How much reading takes in.
+    pub(crate) limits: Limits,
 }
 
 /// Something to read: buckets of a metric, both ends included.
@@ -73,9 +93,55 @@ pub struct Read {
 }
 
 impl Columns {
-    /// Nothing, with hours of this zone.
+    /// Nothing, with hours of this zone and the built-in layers.
     pub fn new(zone: Zone) -> Columns {
-        Columns { tables: BTreeMap::new(), zone }
+        Columns::with_layers(zone, Layers::default())
+    }
+
+    /// Nothing, with hours of this zone and these layers.
+    pub fn with_layers(zone: Zone, layers: Layers) -> Columns {
+        Columns {
+            tables: BTreeMap::new(),
+            zone,
+            layers,
+            services: HashMap::new(),
+            n_left_out: 0,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Values that the last reading left out, since there was no room for them ([`crate::window`]).
+    pub fn n_left_out(&self) -> usize {
+        self.n_left_out
+    }
+
+    /// Room for how many values there is, taken or not.
+    pub fn n_values(&self) -> usize {
+        self.tables.values().map(Table::n_values).sum()
+    }
+
+    /// How many entities are watched, of all scopes.
+    pub fn n_entities(&self) -> usize {
+        self.tables.values().map(|table| table.watched.iter().filter(|watched| !watched.gone).count()).sum()
+    }
+
+    /// Everything there is, by scope.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (Scope, &Table)> {
+        self.tables.iter().map(|(scope, table)| (*scope, table))
+    }
+
+    /// What there is of a scope, to be filled.
+    pub(crate) fn table_mut(&mut self, scope: Scope) -> &mut Table {
+        self.tables.entry(scope).or_default()
+    }
+
+    /// Another layer for what is known of an entity.
+    pub(crate) fn set_layers(&mut self, scope: Scope, at: usize, layers: Vec<String>) {
+        let table = self.table_mut(scope);
+        if let Some(watched) = table.watched.get_mut(at).filter(|watched| watched.layers != layers) {
+            watched.layers = layers;
+            table.version += 1;
+        }
     }
 
     /// What there is of a scope.
@@ -136,6 +202,14 @@ impl Columns {
         }
     }
 
+    /// The same of all buckets of a read.
+    pub(crate) fn clear_read(&mut self, read: &Read) {
+        let Some(table) = self.tables.get_mut(&read.scope) else { return };
+        for rows in table.metrics.get_mut(&(read.metric.clone(), read.grain)).into_iter().flatten() {
+            rows.by_bucket.retain(|bucket, _| !(read.from..=read.to).contains(bucket));
+        }
+    }
+
     /// Forgets every value that no read wants.
     pub fn keep(&mut self, reads: &[Read]) {
         for (scope, table) in &mut self.tables {
@@ -189,6 +263,32 @@ impl Table {
     /// Changes when the layers of a known entity do, or one is gone or back.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    fn n_values(&self) -> usize {
+        let rows = self.metrics.values().flatten();
+        rows.flat_map(|rows| rows.by_bucket.values()).map(Vec::len).sum()
+    }
+
+    /// How many lists of values there are, each with one for each entity.
+    pub(crate) fn n_lists(&self) -> usize {
+        self.metrics.values().flatten().map(|rows| rows.by_bucket.len()).sum()
+    }
+
+    /// Takes out the values of a metric, to be given back with [`Table::give`].
+    pub(crate) fn take(&mut self, metric: &str, grain: Grain) -> Vec<Rows> {
+        self.metrics.remove(&(metric.to_owned(), grain)).unwrap_or_default()
+    }
+
+    /// Puts the values of a metric in their place.
+    pub(crate) fn give(&mut self, metric: &str, grain: Grain, rows: Vec<Rows>) {
+        self.metrics.insert((metric.to_owned(), grain), rows);
+    }
+
+    /// Whether an entity has any value at all.
+    pub(crate) fn has_values(&self, entity: usize) -> bool {
+        let lists = self.metrics.values().flatten().flat_map(|rows| rows.by_bucket.values());
+        lists.filter_map(|values| values.get(entity)).any(|value| !value.is_nan())
     }
 
     fn rows(&self, metric: &str, grain: Grain) -> &[Rows] {

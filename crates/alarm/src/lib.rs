@@ -16,6 +16,7 @@ pub mod check;
 pub mod columns;
 pub mod config;
 pub mod deliver;
+pub mod desk;
 pub mod dispatch;
 pub mod doc;
 pub mod edit;
@@ -44,6 +45,7 @@ pub mod template;
 #[cfg(test)]
 mod testing;
 pub mod variables;
+pub mod window;
 
 pub use config::Config;
 pub use doc::{Doc, Stored};

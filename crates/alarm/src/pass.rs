@@ -20,7 +20,9 @@ use crate::incident::{Evidence, Incident, Reason, State, What};
 use crate::minutes::{Running, Turn, Who};
 use crate::plan::{Plan, Planned};
 use crate::rule::Rule;
-use crate::state::Live;
+use crate::state::{Live, Seen};
+
+pub(crate) use incident::{close, evidence, uuid as transition_uuid};
 
 /// The label of the one alarm that stands for the instances of a rule beyond its limit.
 pub const OVERFLOW: &str = "overflow";
@@ -148,6 +150,29 @@ pub struct Memory {
     /// Since when a rule cannot be computed for an entity; of rules for which that is an alarm one day.
     errors: HashMap<String, HashMap<String, Bucket>>,
     watch: watch::Watch,
+    /// What passes note of the instances that they look at, where somebody asks.
+    pub(crate) notes: Option<Notes>,
+}
+
+/// What passes note for people who ask why.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    /// An entity that is looked at even if there is nothing to decide of it.
+    pub(crate) entity: String,
+    /// The instances that the last passes looked at, in order. Whoever reads them takes them out.
+    pub(crate) noted: Vec<Noted>,
+}
+
+/// What a pass saw of an instance and made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Noted {
+    pub(crate) rule: String,
+    pub(crate) entity: String,
+    pub(crate) labels: Labels,
+    pub(crate) minute: Bucket,
+    pub(crate) seen: Seen,
+    pub(crate) after: Live,
+    pub(crate) what: Option<What>,
 }
 
 impl Memory {
@@ -163,6 +188,19 @@ impl Memory {
     pub fn n_pending(&self, rule: &str) -> usize {
         let pending = |lives: &HashMap<Key, Live>| lives.values().filter(|live| live.state == State::Pending).count();
         self.lives.get(rule).map_or(0, pending)
+    }
+
+    /// Instances that match and do not fire yet: the rule, the id of the entity, labels, and what is known.
+    pub fn pending(&self) -> impl Iterator<Item = (&str, &str, &Labels, &Live)> {
+        self.lives.iter().flat_map(|(rule, lives)| {
+            let pending = lives.iter().filter(|(_, live)| live.state == State::Pending);
+            pending.map(|((entity, labels), live)| (rule.as_str(), entity.as_str(), labels, live))
+        })
+    }
+
+    /// The entities have other numbers from now on: the columns were made anew.
+    pub fn renumbered(&mut self) {
+        self.watch = watch::Watch::default();
     }
 
     /// What is known of an instance that has no open incident.
@@ -202,6 +240,8 @@ pub struct Output {
     pub errors: BTreeMap<String, String>,
     /// How many pairs of rule and entity were evaluated.
     pub n_pairs: usize,
+    /// The same of each rule that was evaluated, by its number in [`Plan::rules`].
+    pub pairs: Vec<(usize, usize)>,
 }
 
 /// Runs one pass.
@@ -211,11 +251,12 @@ pub fn pass(input: &Input<'_>, kind: Kind, memory: &mut Memory) -> Output {
     let watched = memory.watch.sets(input.plan, input.columns);
     let answers = answers::answers(input.plan, input.columns, kind.minute(), &wanted, &watched);
     let mut quiet = decide::Quiet::default();
-    let rules = input.plan.rules().iter().zip(&wanted).zip(watched.iter().zip(&answers));
-    for ((planned, _), (watched, answer)) in rules.filter(|((_, wanted), _)| **wanted) {
+    let rules = input.plan.rules().iter().enumerate().zip(&wanted).zip(watched.iter().zip(&answers));
+    for (((number, planned), _), (watched, answer)) in rules.filter(|((_, wanted), _)| **wanted) {
         let mut all = Bits::default();
         watched.iter().for_each(|bits| all.add(bits));
         output.n_pairs += all.len();
+        output.pairs.push((number, all.len()));
         if let Some(error) = &answer.error {
             output.errors.insert(planned.rule.id.clone(), error.clone());
         }

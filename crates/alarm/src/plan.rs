@@ -13,6 +13,7 @@ use mqe::{Need, Program};
 use crate::check::known;
 use crate::columns::{Columns, Read};
 use crate::doc::Stored;
+use crate::entity::{Entity, Parts};
 use crate::growth::{Fairness, fairness};
 use crate::rule::{LabelMode, MAX_INSTANCES, NoDataPolicy, Rule, Window};
 use crate::select::{Compiled, Selector};
@@ -259,13 +260,30 @@ fn parts(
 }
 
 impl Planned {
+    /// How many series one pair of it reads, one at least: by which the cost of a pass is divided among rules.
+    pub fn weight(&self) -> usize {
+        self.needs.len().max(1)
+    }
+
     /// What the condition reads, and of each whether its metric has labels.
     pub(crate) fn needs(&self) -> impl Iterator<Item = (&Need, bool)> {
         self.needs.iter().map(|(need, labelled)| (need, *labelled))
     }
+
+    /// Whether it watches an entity; `layers` are those of its service.
+    pub(crate) fn takes(&self, entity: &Entity, parts: &Parts, layers: &[String]) -> bool {
+        self.selector.1.takes(entity, parts, layers)
+    }
+
+    /// The number of the override that holds for an entity; `None`: the rule's own numbers do.
+    pub(crate) fn override_of(&self, entity: &Entity, parts: &Parts, layers: &[String]) -> Option<usize> {
+        let holds =
+            |variant: &Variant| variant.selector.as_ref().is_some_and(|(_, own)| own.takes(entity, parts, layers));
+        self.variants.iter().position(holds)
+    }
 }
 
-fn is_labelled(need: &Need, catalogue: &Catalogue) -> bool {
+pub(crate) fn is_labelled(need: &Need, catalogue: &Catalogue) -> bool {
     known(catalogue, &need.metric().name).is_some_and(|known| known.kind == ValueKind::Labelled)
 }
 

@@ -115,9 +115,51 @@ impl Value {
             Value::Labeled(_) | Value::Histogram(_) => None,
         }
     }
+
+    /// The numbers that expressions compute with: one without a label, or one for each label. Counts by edge are none.
+    pub fn numbers(&self) -> impl Iterator<Item = (Option<(&'static str, &str)>, f64)> {
+        let labels = if let Value::Labeled(labels) = self { labels.as_slice() } else { &[] };
+        let labelled = labels.iter().filter_map(|((key, label), n)| {
+            let number = Value::Int(*n).number()?;
+            Some((Some((*key, label.as_str())), number))
+        });
+        self.number().map(|n| (None, n)).into_iter().chain(labelled)
+    }
+}
+
+/// How many values a metric has in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One.
+    Regular,
+    /// One for each label.
+    Labelled,
+    /// Counts by value.
+    HeatMap,
 }
 
 impl Function {
+    /// The shape of what it shows.
+    pub fn shape(self) -> Shape {
+        match self {
+            Function::Percentile { .. } | Function::LabelCount | Function::LabelAvg => Shape::Labelled,
+            Function::Histogram { .. } => Shape::HeatMap,
+            Function::Cpm
+            | Function::Count
+            | Function::Sum
+            | Function::LongAvg
+            | Function::DoubleAvg
+            | Function::Max
+            | Function::Min
+            | Function::MaxDouble
+            | Function::MinDouble
+            | Function::Latest
+            | Function::Percent
+            | Function::Rate
+            | Function::Apdex => Shape::Regular,
+        }
+    }
+
     /// A cell of this function that has seen nothing yet.
     pub fn empty(self) -> Agg {
         match self {

@@ -11,7 +11,7 @@ use model::{
     agg::Statement,
     cell::{self, CellId},
     id,
-    metric::{Function, MetricDef, Value},
+    metric::{MetricDef, Shape, Value},
 };
 use mqe::{
     Frame, Loaded, Need, Outcome, Owner, Ranked, RankedRecord, Series,
@@ -119,7 +119,7 @@ async fn load_series(
     frame: Frame,
     before: u32,
 ) -> Result<Loaded, Error> {
-    let labelled = match shape(def.function) {
+    let labelled = match def.function.shape() {
         Shape::Regular => false,
         Shape::Labelled => true,
         Shape::HeatMap => return Ok(Loaded::Failed(format!("Metric: [{}] is a heat map.", def.name))),
@@ -144,16 +144,15 @@ pub(crate) async fn series(
     buckets: &[Bucket],
 ) -> Result<Vec<Series>, Error> {
     let values = values(app, def, entity, range, buckets).await?;
-    if shape(def.function) == Shape::Regular {
+    if def.function.shape() == Shape::Regular {
         let values = values.into_iter().map(|value| value.as_ref().and_then(Value::number)).collect();
         return Ok(vec![Series { labels: Vec::new(), values }]);
     }
     let mut rows: BTreeMap<(&'static str, String), Vec<Option<f64>>> = BTreeMap::new();
-    for (at, value) in values.into_iter().enumerate() {
-        let Some(Value::Labeled(labels)) = value else { continue };
-        for (label, number) in labels {
-            let row = rows.entry(label).or_insert_with(|| vec![None; buckets.len()]);
-            row[at] = Value::Int(number).number();
+    for (at, value) in values.iter().enumerate() {
+        for (label, number) in value.iter().flat_map(Value::numbers) {
+            let Some((key, label)) = label else { continue };
+            rows.entry((key, label.to_owned())).or_insert_with(|| vec![None; buckets.len()])[at] = Some(number);
         }
     }
     let row = |((key, label), values): ((&str, String), Vec<Option<f64>>)| Series {
@@ -248,7 +247,7 @@ pub(crate) async fn top(
     parent: Parent<'_>,
     range: &Range,
 ) -> Result<Vec<(Arc<str>, Ranked)>, Error> {
-    if shape(def.function) != Shape::Regular {
+    if def.function.shape() != Shape::Regular {
         return Err(Error::Request(format!("Metric: [{}] has no single value to rank by.", def.name)));
     }
     let parent_name = given(parent.service);
@@ -309,38 +308,6 @@ fn shown(scope: Scope, entity: &str, with_service: bool) -> (String, Owner) {
     }
     let name = owner.service_instance_name.as_ref().or(owner.endpoint_name.as_ref()).cloned().unwrap_or_default();
     (if with_service { format!("{service_name} - {name}") } else { name }, owner)
-}
-
-/// How many values a metric has in a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// One.
-    Regular,
-    /// One for each label.
-    Labelled,
-    /// Counts by value.
-    HeatMap,
-}
-
-/// The shape of what a function shows.
-pub(crate) fn shape(function: Function) -> Shape {
-    match function {
-        Function::Percentile { .. } | Function::LabelCount | Function::LabelAvg => Shape::Labelled,
-        Function::Histogram { .. } => Shape::HeatMap,
-        Function::Cpm
-        | Function::Count
-        | Function::Sum
-        | Function::LongAvg
-        | Function::DoubleAvg
-        | Function::Max
-        | Function::Min
-        | Function::MaxDouble
-        | Function::MinDouble
-        | Function::Latest
-        | Function::Percent
-        | Function::Rate
-        | Function::Apdex => Shape::Regular,
-    }
 }
 
 /// The id of the entity that a metric of this scope is asked for; the scope in the request means nothing. `None`: a name or a

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use model::{
     Scope, id,
-    metric::{MetricDef, Value},
+    metric::{MetricDef, Shape, Value},
 };
 use storage::Order;
 
@@ -12,7 +12,7 @@ use crate::{
     Error,
     app::App,
     duration,
-    metrics::{self, Parent, Shape, shape, whole},
+    metrics::{self, Parent, whole},
     schema::{
         aggregation::TopNEntity,
         common::{Duration, IntValues, KvInt, Long, Order as WireOrder},
@@ -49,7 +49,7 @@ pub(crate) async fn means(app: &App, name: &str, ids: &[&str], duration: &Durati
 }
 
 fn regular<'a>(app: &'a App, name: &str) -> Option<&'a MetricDef> {
-    app.sources.catalogue.get(name).filter(|def| shape(def.function) == Shape::Regular).map(AsRef::as_ref)
+    app.sources.catalogue.get(name).filter(|def| def.function.shape() == Shape::Regular).map(AsRef::as_ref)
 }
 
 /// A metric of an entity over time. Without such a metric, or without an entity, every value is empty.
@@ -80,7 +80,7 @@ pub(crate) async fn linear_by_label(
 ) -> Result<Vec<IntValues>, Error> {
     let range = duration::parse(duration, app.zone())?;
     let buckets = range.buckets(app.zone(), 0)?;
-    let def = app.sources.catalogue.get(name).filter(|def| shape(def.function) == Shape::Labelled);
+    let def = app.sources.catalogue.get(name).filter(|def| def.function.shape() == Shape::Labelled);
     let (Some(def), Some(id)) = (def, id) else { return Ok(Vec::new()) };
     let rows = metrics::series(app, def, id, &range, &buckets).await?;
     let bucket_id = |bucket| format!("{}_{id}", app.zone().bucket_text(range.step, bucket));

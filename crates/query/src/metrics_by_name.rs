@@ -6,7 +6,7 @@ use crate::{
     Error,
     app::App,
     duration::{self, Range},
-    metrics::{self, Parent, Shape, shape, whole},
+    metrics::{self, Parent, whole},
     schema::{
         common::{Duration, IntValues, KvInt, Long},
         metrics_v2 as wire,
@@ -15,7 +15,7 @@ use crate::{
 };
 use model::{
     Bucket, Scope, cell,
-    metric::{MetricDef, Value},
+    metric::{MetricDef, Shape, Value},
 };
 
 /// What a value is where there is none.
@@ -33,7 +33,7 @@ pub(crate) fn type_of(app: &App, name: &str) -> wire::MetricsType {
 }
 
 fn type_of_def(def: &MetricDef) -> wire::MetricsType {
-    match shape(def.function) {
+    match def.function.shape() {
         Shape::Regular => wire::MetricsType::RegularValue,
         Shape::Labelled => wire::MetricsType::LabeledValue,
         Shape::HeatMap => wire::MetricsType::Heatmap,
@@ -112,7 +112,7 @@ pub(crate) async fn read_value(
 ) -> Result<Option<i64>, Error> {
     let asked = asked(app, condition, duration)?;
     let Ok((def, entity)) = &asked.of else { return Ok(None) };
-    if shape(def.function) != Shape::Regular {
+    if def.function.shape() != Shape::Regular {
         return Ok(None);
     }
     Ok(metrics::mean(&metrics::values(app, def, entity, &asked.range, &asked.buckets).await?))
@@ -194,7 +194,7 @@ pub(crate) async fn read_heat_map(
 ) -> Result<Option<wire::HeatMap>, Error> {
     let asked = asked(app, condition, duration)?;
     let Ok((def, entity)) = &asked.of else { return Ok(None) };
-    if shape(def.function) != Shape::HeatMap {
+    if def.function.shape() != Shape::HeatMap {
         return Ok(None);
     }
     let values = metrics::values(app, def, entity, &asked.range, &asked.buckets).await?;

@@ -6,7 +6,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use model::metric::{Catalogue, Function};
+use model::metric::{Catalogue, Shape};
 use mqe::condition::{Known, ValueKind};
 use serde::Serialize;
 
@@ -162,10 +162,10 @@ impl<'a> Surroundings<'a> {
 /// What is known of a metric before any value is read; `None`: there is none of that name, or alarms know nothing of its scope.
 pub fn known(catalogue: &Catalogue, name: &str) -> Option<Known> {
     let def = catalogue.get(name)?;
-    let kind = match def.function {
-        Function::Percentile { .. } | Function::LabelCount | Function::LabelAvg => ValueKind::Labelled,
-        Function::Histogram { .. } => ValueKind::HeatMap,
-        _ => ValueKind::Regular,
+    let kind = match def.function.shape() {
+        Shape::Labelled => ValueKind::Labelled,
+        Shape::HeatMap => ValueKind::HeatMap,
+        Shape::Regular => ValueKind::Regular,
     };
     (1..=6).contains(&def.scope.code()).then_some(Known { scope: def.scope, kind })
 }

@@ -1,6 +1,7 @@
 //! What is said of each field.
 
 use expect_test::{Expect, expect, expect_file};
+use model::metric::Function;
 use model::{Scope, UnixMillis, id};
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use model::{Bucket, Scope};
 
 use super::answers::Answer;
 use super::incident::{self, Told};
-use super::{Input, Key, Kind, Memory, OVERFLOW, Output};
+use super::{Input, Key, Kind, Memory, Noted, OVERFLOW, Output};
 use crate::bits::Bits;
 use crate::columns::{Labels, Table};
 use crate::entity::Entity;
@@ -66,7 +66,8 @@ impl Rule<'_> {
         let instances = open.map_or(0, |open| open.keys().filter(|key| !is_overflow(&key.1)).count());
         let mut room = self.planned.max_instances.saturating_sub(instances);
         let mut n_more = 0;
-        for (entity, labels) in self.candidates(table, &lives, &errors) {
+        let asked = memory.notes.as_ref().and_then(|notes| table.number(&notes.entity));
+        for (entity, labels) in self.candidates(table, &lives, &errors, asked) {
             let Some(watched) = table.watched().get(entity) else { continue };
             let seen = match self.kind {
                 Kind::Running(_) => self.seen_running(table, entity, &labels),
@@ -86,6 +87,11 @@ impl Rule<'_> {
                 live = Live { state: State::Pending, entered: since, ..before };
             } else if what == Some(What::Fired) {
                 room -= 1;
+            }
+            if let Some(notes) = &mut memory.notes {
+                let (entity, labels) = key.clone();
+                let (rule, minute) = (id.clone(), self.kind.minute());
+                notes.noted.push(Noted { rule, entity, labels, minute, seen, after: live, what });
             }
             if incident.is_some() || live.is_open() {
                 lives.remove(&key);
@@ -139,12 +145,13 @@ impl Rule<'_> {
         }
     }
 
-    /// Instances that match, that are open or remembered, and those for which silence or an error may be the alarm.
+    /// Instances that match, that are open or remembered, that are asked for, and those for which silence or an error may be the alarm.
     fn candidates(
         &self,
         table: &Table,
         lives: &HashMap<Key, Live>,
         errors: &HashMap<String, Bucket>,
+        asked: Option<usize>,
     ) -> BTreeSet<Candidate> {
         let mut all: BTreeSet<Candidate> = BTreeSet::new();
         for (labels, bits) in &self.answer.matched {
@@ -157,6 +164,7 @@ impl Rule<'_> {
         let known = open.chain(lives.keys()).filter(|(_, labels)| self.is_own(labels));
         all.extend(known.filter_map(|(id, labels)| Some((table.number(id)?, labels.clone()))));
         all.extend(errors.keys().filter_map(|id| Some((table.number(id)?, Labels::new()))));
+        all.extend(asked.filter(|_| !self.planned.each_label).map(|entity| (entity, Labels::new())));
         if self.planned.rule.no_data.policy == NoDataPolicy::Alert && !self.planned.each_label {
             for entity in self.watched.iter() {
                 let silent = self.silent(entity);

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use model::Bucket;
+use model::{Bucket, UnixMillis};
 use mqe::{Loaded, Need};
 use sha2::{Digest, Sha256};
 
-use super::{Input, Telling};
+use super::{Input, Telling, Texts};
 use crate::columns::Labels;
 use crate::entity::Entity;
-use crate::incident::{Evidence, Incident, KEPT_TRANSITIONS, Reason, Transition, What};
+use crate::incident::{Evidence, Incident, KEPT_TRANSITIONS, Reason, State, Transition, What};
 use crate::plan::Planned;
 use crate::rule::{Mode, Profile};
 use crate::state::Live;
@@ -103,8 +103,34 @@ impl Told<'_> {
             assignee: String::new(),
             comments: Vec::new(),
             origin: None,
+            change: String::new(),
         }
     }
+}
+
+/// An incident that somebody closes, told like a recovery. The minute counts as evaluated, so that a condition that is true still opens
+/// another incident in the next one at the earliest.
+pub(crate) fn close(incident: &Incident, minute: Bucket, now: UnixMillis, texts: Texts) -> Incident {
+    let mut next = incident.clone();
+    let seq = incident.transitions.last().map_or(1, |last| last.seq.saturating_add(1));
+    next.transitions.push(Transition {
+        seq,
+        what: What::Recovered,
+        minute,
+        at: now,
+        uuid: uuid(&incident.id, seq),
+        message: texts.message,
+        tags: texts.tags,
+        annotations: texts.annotations,
+        evidence: Vec::new(),
+        incomplete: false,
+        reason: Some(Reason::Operator),
+        marks: Vec::new(),
+        dispatched: false,
+    });
+    prune(&mut next.transitions);
+    (next.state, next.entered, next.closed) = (State::Recovered, minute, Some(now));
+    next
 }
 
 /// The id of an incident: whoever decides that it opened finds the same one.
@@ -127,7 +153,7 @@ fn id(rule: &str, entity: &Entity, labels: &Labels, opened: Bucket) -> String {
 }
 
 /// The id of a transition, in the form of a UUID.
-fn uuid(incident: &str, seq: u32) -> String {
+pub(crate) fn uuid(incident: &str, seq: u32) -> String {
     let mut digits = hex(&Sha256::digest(format!("{incident}/{seq}")), 16);
     for (at, place) in [8, 13, 18, 23].into_iter().enumerate() {
         debug_assert!(place <= digits.len() + at, "32 digits");
@@ -157,7 +183,7 @@ pub(super) fn prune(transitions: &mut Vec<Transition>) {
 }
 
 /// What was seen of an entity: the series that the condition reads.
-pub(super) fn evidence(planned: &Planned, input: &Input<'_>, minute: Bucket, entity: usize) -> Vec<Evidence> {
+pub(crate) fn evidence(planned: &Planned, input: &Input<'_>, minute: Bucket, entity: usize) -> Vec<Evidence> {
     let Some(table) = input.columns.table(planned.scope) else { return Vec::new() };
     let mut all = Vec::new();
     for (need, labelled) in planned.needs() {
