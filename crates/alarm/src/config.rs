@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{deliver, egress};
+use crate::{deliver, desk, egress};
 
 /// Tags by which alarms are found, at most.
 const MAX_SEARCHABLE_TAGS: usize = 64;
@@ -17,7 +17,8 @@ pub struct Config {
     /// Whether this node may evaluate rules and send notifications. One node of those that may does; rules can be edited on all.
     pub enabled: bool,
     /// A file with rules and hooks in SkyWalking's format. It is imported when it is another than last time: also while the server
-    /// runs. What was changed through the API stays as it is. Empty: none.
+    /// runs. What was changed through the API stays as it is. Empty: `alarm-settings.yml` of the configuration folder, where it is there,
+    /// else SkyWalking's default rules, which are compiled in.
     pub settings_file: PathBuf,
     /// Tags of rules by which alarms can be searched; others are only shown.
     pub searchable_tags: Vec<String>,
@@ -29,6 +30,8 @@ pub struct Config {
     pub egress: egress::Config,
     /// Who is told that alarms work, and that they do not.
     pub watchdog: Watchdog,
+    /// Limits of the interface.
+    pub desk: desk::Config,
 }
 
 /// Who is told that alarms work, and that they do not.
@@ -54,6 +57,7 @@ impl Default for Config {
             deliver: deliver::Config::default(),
             egress: egress::Config::default(),
             watchdog: Watchdog::default(),
+            desk: desk::Config::default(),
         }
     }
 }
@@ -85,6 +89,7 @@ impl Config {
         let of = |part: &'static str| move |(key, what): (&str, String)| format!("{part}.{key}: {what}");
         problems.extend(self.deliver.validate().into_iter().map(of("deliver")));
         problems.extend(self.egress.validate().into_iter().map(of("egress")));
+        problems.extend(self.desk.validate().into_iter().map(of("desk")));
         problems
     }
 

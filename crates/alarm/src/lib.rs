@@ -21,6 +21,7 @@ pub mod dispatch;
 pub mod doc;
 pub mod edit;
 pub mod egress;
+pub mod engine;
 pub mod entity;
 pub mod growth;
 pub mod import;
@@ -40,13 +41,16 @@ pub mod seal;
 pub mod select;
 pub mod settings;
 pub mod silence;
+pub mod start;
 pub mod state;
 pub mod template;
 #[cfg(test)]
 mod testing;
+pub mod trial;
 pub mod variables;
 pub mod window;
 
 pub use config::Config;
 pub use doc::{Doc, Stored};
 pub use entity::Entity;
+pub use start::{Alarm, start};

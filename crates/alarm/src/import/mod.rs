@@ -5,6 +5,7 @@
 //! the file's version. What nobody touched follows the file, also out of it.
 
 pub mod alertmanager;
+pub mod server_file;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::change::Op;
-use crate::check::Checked;
+use crate::check::{Checked, Surroundings};
 use crate::doc::{self, Doc, Stored};
 use crate::edit::{Bundle, By, Done, EditError, Edited, Edits, Step, StepKind, Write, differences};
 use crate::receiver::Receiver;
@@ -176,6 +177,13 @@ impl Edits {
             self.note(&state, revision).await?;
         }
         Ok(Some(Imported { report, steps }))
+    }
+
+    /// What becomes of each part of a file, as far as that can be told without the documents that there are.
+    pub fn report(&self, text: &str) -> Report {
+        let mut settings = settings::read(text);
+        settings.check(&Surroundings { receivers: None, ..self.around(&[], None) });
+        settings.report
     }
 
     /// What was imported from the server's file last.
