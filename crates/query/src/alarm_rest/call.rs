@@ -1,0 +1,244 @@
+//! One request, read and held against what it must be; and its answer.
+
+use std::sync::Arc;
+
+use alarm::Desk;
+use alarm::desk::Page;
+use alarm::edit::By;
+use axum::body::to_bytes;
+use axum::extract::{Query, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use model::item::Revision;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::op::{Body, Op};
+use super::problem::Problem;
+use crate::actor::Actor;
+
+/// Bytes of a body.
+const MAX_BODY: usize = 1 << 20;
+/// Bytes of a file.
+const MAX_FILE: usize = 16 << 20;
+
+/// A request that may be answered.
+pub(super) struct Call {
+    /// Does what is asked for.
+    pub(super) desk: Arc<Desk>,
+    ids: Vec<String>,
+    query: String,
+    headers: HeaderMap,
+    body: Bytes,
+    actor: Actor,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    content_type: &'static str,
+    etag: Option<Revision>,
+    location: Option<String>,
+}
+
+impl Call {
+    /// Reads a request, and refuses what its operation does not take.
+    pub(super) async fn read(desk: Arc<Desk>, op: &Op, ids: Vec<String>, request: Request) -> Result<Call, Problem> {
+        let (parts, body) = request.into_parts();
+        let actor = parts.extensions.get::<Actor>().cloned().unwrap_or_default();
+        actor.may(op.role).map_err(|refused| Problem::new(StatusCode::FORBIDDEN, "forbidden", refused.to_string()))?;
+        let (takes, is_file) = match op.body {
+            Body::None => (false, false),
+            Body::Json(_) | Body::Optional(_) => (true, false),
+            Body::File(_) => (true, true),
+        };
+        let most = if is_file { MAX_FILE } else { MAX_BODY };
+        let body = to_bytes(body, most).await.map_err(|_| {
+            let message = format!("the body is cut off, or longer than {most} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        })?;
+        let call = Call {
+            desk,
+            ids,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body,
+            actor,
+        };
+        if takes && !call.body.is_empty() && !call.is_json() && !(is_file && call.is_yaml()) {
+            let message = "the content type must be application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+        }
+        if !takes && !call.body.is_empty() {
+            return Err(Problem::bad("bad_body", "this takes no body"));
+        }
+        Ok(call)
+    }
+
+    fn content_type(&self) -> &str {
+        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        value.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
+    }
+
+    fn is_json(&self) -> bool {
+        ["application/json", "application/merge-patch+json"]
+            .iter()
+            .any(|kind| self.content_type().eq_ignore_ascii_case(kind))
+    }
+
+    /// Whether the body is the text of a file as it is.
+    pub(super) fn is_yaml(&self) -> bool {
+        ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"]
+            .iter()
+            .any(|kind| self.content_type().eq_ignore_ascii_case(kind))
+    }
+
+    /// What stands in the place of the first `{…}`.
+    pub(super) fn id(&self) -> &str {
+        self.ids.first().map_or("", String::as_str)
+    }
+
+    /// Who asks, and why: the header `X-Reason`.
+    pub(super) fn by(&self) -> By {
+        let reason = self.headers.get("x-reason").map(HeaderValue::as_bytes).unwrap_or_default();
+        By {
+            actor: self.actor.name.clone(),
+            source: "rest".to_owned(),
+            reason: String::from_utf8_lossy(reason).chars().take(1_000).collect(),
+        }
+    }
+
+    /// The body as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let text = if self.body.is_empty() { &b"{}"[..] } else { &self.body };
+        serde_json::from_slice(text).map_err(|error| {
+            let code = if error.is_data() { "bad_document" } else { "bad_json" };
+            Problem::bad(code, error.to_string()).at(error.line(), error.column())
+        })
+    }
+
+    /// The body as text.
+    pub(super) fn text(&self) -> Result<String, Problem> {
+        String::from_utf8(self.body.to_vec()).map_err(|_| Problem::bad("bad_body", "the body is no text in UTF-8"))
+    }
+
+    /// The revision that the caller has seen; `None`: any, for `*`.
+    pub(super) fn if_match(&self) -> Result<Option<Revision>, Problem> {
+        let Some(value) = self.headers.get(header::IF_MATCH) else {
+            return Err(Problem::new(
+                StatusCode::PRECONDITION_REQUIRED,
+                "precondition_required",
+                "If-Match must name the revision that is changed",
+            )
+            .hint("it is the ETag of the answer to GET; * takes any"));
+        };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let bare = text.strip_prefix("W/").unwrap_or(text);
+        let number = bare.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(bare).parse();
+        number.map(|number| Some(Revision(number))).map_err(|_| {
+            Problem::bad("bad_if_match", format!("If-Match is a revision, \"12\", or *, and this is {text}"))
+        })
+    }
+
+    /// Whether the caller names a revision.
+    pub(super) fn has_if_match(&self) -> bool {
+        self.headers.contains_key(header::IF_MATCH)
+    }
+
+    /// Whether the caller wants a document that is not there yet to be made: `If-None-Match: *`.
+    pub(super) fn if_none(&self) -> bool {
+        self.headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == b"*")
+    }
+
+    /// What the query asks for, the parts that [`Call::page`] reads left out.
+    pub(super) fn filter<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let rest: Vec<&str> = self.pairs().filter(|pair| !is_page(pair)).collect();
+        parsed(&rest.join("&"))
+    }
+
+    /// Which page.
+    pub(super) fn page(&self) -> Result<Page, Problem> {
+        let own: Vec<&str> = self.pairs().filter(|pair| is_page(pair)).collect();
+        parsed(&own.join("&"))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = &str> {
+        self.query.split('&').filter(|pair| !pair.is_empty())
+    }
+}
+
+fn is_page(pair: &str) -> bool {
+    let key = pair.split('=').next().unwrap_or_default();
+    matches!(key, "skip" | "limit")
+}
+
+fn parsed<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let bad = |what: String| Problem::bad("bad_query", format!("the query cannot be read: {what}"));
+    let uri: Uri = format!("/?{query}").parse().map_err(|_| bad("it is no query".to_owned()))?;
+    Query::<T>::try_from_uri(&uri).map(|Query(value)| value).map_err(|error| {
+        let mut text = error.body_text();
+        if let Some((_, rest)) = text.split_once(": ") {
+            text = rest.to_owned();
+        }
+        bad(text)
+    })
+}
+
+impl Answer {
+    /// JSON.
+    pub(super) fn of(value: &impl Serialize) -> Answer {
+        Answer {
+            status: StatusCode::OK,
+            body: serde_json::to_vec(value).expect("answers have texts as keys"),
+            content_type: "application/json",
+            etag: None,
+            location: None,
+        }
+    }
+
+    /// A text of that type.
+    pub(super) fn text(text: String, content_type: &'static str) -> Answer {
+        Answer { body: text.into_bytes(), content_type, ..Answer::of(&json!(null)) }
+    }
+
+    /// A document that was written, with what is to be known of it.
+    pub(super) fn written(document: &Value, revision: Revision, warnings: &alarm::check::Checked) -> Answer {
+        let body = json!({
+            "document": document,
+            "revision": revision.0,
+            "warnings": super::problem::problems(warnings),
+        });
+        Answer::of(&body).etag(revision)
+    }
+
+    pub(super) fn etag(self, revision: Revision) -> Answer {
+        Answer { etag: Some(revision), ..self }
+    }
+
+    pub(super) fn created(self, location: String) -> Answer {
+        Answer { status: StatusCode::CREATED, location: Some(location), ..self }
+    }
+
+    pub(super) fn status(self, status: StatusCode) -> Answer {
+        Answer { status, ..self }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, [(header::CONTENT_TYPE, self.content_type)], self.body).into_response();
+        let etag = self.etag.map(|revision| format!("\"{}\"", revision.0));
+        for (name, value) in [(header::ETAG, etag), (header::LOCATION, self.location)] {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,194 @@
+//! Errors as callers see them.
+
+use alarm::check::{self, Checked};
+use alarm::desk::{DeskError, Kind};
+use alarm::edit::EditError;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// Why something was not done.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    path: String,
+    at: Option<(usize, usize)>,
+    message: String,
+    hint: Option<String>,
+    /// All that is wrong, where it is more than one thing.
+    problems: Option<Value>,
+    /// The document as it is now.
+    present: Option<(Value, u64)>,
+    headers: Vec<(HeaderName, String)>,
+}
+
+/// Codes of what is refused because of what is there, not because of what was sent.
+const CONFLICTS: [&str; 4] = ["name_taken", "in_use", "over", "done"];
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            code,
+            path: String::new(),
+            at: None,
+            message: message.into(),
+            hint: None,
+            problems: None,
+            present: None,
+            headers: Vec::new(),
+        }
+    }
+
+    /// A request that cannot be read.
+    pub(super) fn bad(code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(super) fn hint(self, hint: impl Into<String>) -> Problem {
+        Problem { hint: Some(hint.into()), ..self }
+    }
+
+    pub(super) fn path(self, path: impl Into<String>) -> Problem {
+        Problem { path: path.into(), ..self }
+    }
+
+    pub(super) fn at(self, line: usize, column: usize) -> Problem {
+        Problem { at: Some((line, column)), ..self }
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: String) -> Problem {
+        self.headers.push((HeaderName::from_static(name), value));
+        self
+    }
+
+    /// The same of a document that was to be made: one is there already.
+    pub(super) fn of_creation(self) -> Problem {
+        match self.status {
+            StatusCode::PRECONDITION_FAILED => Problem {
+                status: StatusCode::CONFLICT,
+                code: "exists",
+                message: "there is one already".to_owned(),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    pub(super) fn checked(checked: &Checked) -> Problem {
+        let errors = || checked.problems.iter().filter(|problem| problem.level == check::Level::Error);
+        let is_conflict = errors().all(|problem| CONFLICTS.contains(&problem.code));
+        let status = if is_conflict { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+        let Some(first) = errors().next() else {
+            return Problem::new(status, "invalid", "it may not be saved");
+        };
+        let mut problem = Problem::new(status, first.code, first.message.clone()).path(first.path.clone());
+        if let Some(at) = first.at {
+            problem = problem.at(at.line, at.column + 1);
+        }
+        problem.hint = hint(first.code).map(str::to_owned);
+        problem.problems = Some(problems(checked));
+        problem
+    }
+}
+
+/// All that was found, each as `{level, code, path, line, column, start, end, message}`.
+pub(super) fn problems(checked: &Checked) -> Value {
+    let one = |problem: &check::Problem| {
+        json!({
+            "level": problem.level,
+            "code": problem.code,
+            "path": problem.path,
+            "line": problem.at.map(|at| at.line),
+            "column": problem.at.map(|at| at.column + 1),
+            "start": problem.at.map(|at| at.start),
+            "end": problem.at.map(|at| at.end),
+            "message": problem.message,
+            "hint": hint(problem.code),
+        })
+    };
+    checked.problems.iter().map(one).collect()
+}
+
+fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "unknown_receiver" => "make it with POST /alarm/v1/receivers first",
+        "name_taken" => "change the one that has the name, or take another",
+        "in_use" => "take it out of the rules and routes that name it first",
+        "not_sealed" => "set security.secret_key, so that secrets can be kept",
+        "missing_secret" => "*** keeps a secret that is stored; there is none yet",
+        "bad_expression" | "unknown_variable" => "GET /alarm/v1/metrics lists what an expression may name",
+        _ => return None,
+    })
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Problem {
+        let (kind, message) = (error.kind(), error.to_string());
+        match error {
+            DeskError::Edit(EditError::Invalid(checked)) => Problem::checked(&checked),
+            DeskError::Edit(EditError::Conflict(present)) => Problem {
+                present: present.map(|(json, revision)| (json, revision.0)),
+                ..Problem::new(StatusCode::PRECONDITION_FAILED, "conflict", message)
+                    .hint("look at what it is now, and change that")
+            },
+            DeskError::Refused { code, path, message } => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).path(path)
+            }
+            DeskError::TooBroad { preview, .. } => Problem {
+                problems: serde_json::to_value(&*preview).ok(),
+                ..Problem::new(StatusCode::CONFLICT, "too_broad", message).hint("add ?override=true to insist")
+            },
+            _ => match kind {
+                Kind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
+                Kind::Unavailable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+                    .hint("whether it was done is not known; with the same If-Match it is safe to ask again")
+                    .header("retry-after", "1".to_owned()),
+                Kind::Invalid => Problem::bad("invalid", message),
+                _ => {
+                    // This is the edge: what the operator must know is logged here, once.
+                    tracing::warn!(error = message, "a request about alarms failed");
+                    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", message)
+                }
+            },
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Problem {
+        DeskError::from(error).into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "code": self.code,
+            "path": self.path,
+            "line": self.at.map(|(line, _)| line),
+            "column": self.at.map(|(_, column)| column),
+            "message": self.message,
+            "hint": self.hint,
+        });
+        if let Some(problems) = self.problems {
+            body["problems"] = problems;
+        }
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], String::new()).into_response();
+        if let Some((present, revision)) = self.present {
+            body["present"] = present;
+            body["revision"] = revision.into();
+            if let Ok(etag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
+                response.headers_mut().insert(header::ETAG, etag);
+            }
+        }
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        *response.body_mut() = body.to_string().into();
+        response
+    }
+}

@@ -1,0 +1,146 @@
+//! Rules.
+
+use alarm::desk::RuleFilter;
+use alarm::rule::{Mode, Rule};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call};
+use super::documents;
+use super::op::{Answering, Body, Op, Verb};
+use super::openapi::schema;
+use super::problem::Problem;
+
+const PAGE: [(&str, &str); 2] =
+    [("skip", "How many entries are passed over."), ("limit", "How many are wanted: 100, at most 1,000.")];
+const FILTER: &[(&str, &str)] = &[
+    PAGE[0],
+    PAGE[1],
+    ("name", "Of this name."),
+    ("scope", "About entities of this scope: `SERVICE`, `ENDPOINT_RELATION`."),
+    ("severity", "`INFO`, `WARNING`, `CRITICAL`."),
+    ("paused", "Whether they are paused."),
+    ("mode", "`LIVE`, `SHADOW`."),
+    ("provenance", "`FILE`, `API`, `IMPORT`."),
+    ("tag", "With this tag: `key` or `key=value`."),
+    ("text", "With this in the name, the expression or the message."),
+];
+const RULE: Body = Body::Json(schema::<Rule>);
+
+pub(super) const OPS: &[Op] = &[
+    Op::get("/rules", "Rules by name, each with its health, its open incidents and its cost.", list).query(FILTER),
+    Op::post("/rules", "Makes a rule.", RULE, create),
+    Op::get("/rules/{id}", "One rule; the ETag is its revision.", get),
+    Op::change(Verb::Put, "/rules/{id}", "Replaces a rule.", RULE, replace),
+    Op::change(
+        Verb::Patch,
+        "/rules/{id}",
+        "Changes some fields (JSON merge patch).",
+        Body::Json(super::openapi::patch),
+        patch,
+    ),
+    Op::change(Verb::Delete, "/rules/{id}", "Deletes a rule. It can be restored.", Body::None, delete),
+    Op::get("/rules/{id}/status", "The rule with its health, its open incidents and its cost.", status),
+    Op::get("/rules/{id}/history", "Its changes with what they changed, the newest first.", history).query(&PAGE),
+    Op::post("/rules/{id}:enable", "Lets a paused rule go on.", Body::None, enable),
+    Op::post("/rules/{id}:disable", "Pauses a rule.", Body::None, disable),
+    Op::post("/rules/{id}:mode", "Says whether a rule notifies.", Body::Json(mode_schema), mode),
+    Op::post(
+        "/rules/{id}:restore",
+        "Makes an earlier version the present one, or a deleted rule living again.",
+        Body::Optional(documents::which),
+        restore,
+    ),
+    Op::post("/rules/{id}:revertToFile", "Takes the settings file's version.", Body::None, revert),
+];
+
+fn list(call: &Call) -> Answering<'_> {
+    Box::pin(async {
+        let filter: RuleFilter = call.filter()?;
+        Ok(Answer::of(&call.desk.rules(&filter, call.page()?).await?))
+    })
+}
+
+fn create(call: &Call) -> Answering<'_> {
+    Box::pin(documents::create::<Rule>(call, "/rules"))
+}
+
+fn get(call: &Call) -> Answering<'_> {
+    Box::pin(documents::get::<Rule>(call))
+}
+
+fn replace(call: &Call) -> Answering<'_> {
+    Box::pin(documents::replace::<Rule>(call))
+}
+
+fn patch(call: &Call) -> Answering<'_> {
+    Box::pin(documents::patch::<Rule>(call))
+}
+
+fn delete(call: &Call) -> Answering<'_> {
+    Box::pin(documents::delete::<Rule>(call))
+}
+
+fn history(call: &Call) -> Answering<'_> {
+    Box::pin(documents::history::<Rule>(call, call.id()))
+}
+
+fn restore(call: &Call) -> Answering<'_> {
+    Box::pin(documents::restore::<Rule>(call))
+}
+
+fn status(call: &Call) -> Answering<'_> {
+    Box::pin(async { Ok(Answer::of(&call.desk.rule(call.id()).await?)) })
+}
+
+fn enable(call: &Call) -> Answering<'_> {
+    Box::pin(paused(call, false))
+}
+
+fn disable(call: &Call) -> Answering<'_> {
+    Box::pin(paused(call, true))
+}
+
+async fn paused(call: &Call, paused: bool) -> Result<Answer, Problem> {
+    let ids = [call.id().to_owned()];
+    let done = call.desk.edits.set_paused(&ids, paused, &call.by()).await;
+    one(done)
+}
+
+/// The answer for the only one.
+fn one(done: Vec<Result<alarm::edit::Done<Rule>, alarm::edit::EditError>>) -> Result<Answer, Problem> {
+    match done.into_iter().next() {
+        Some(done) => Ok(documents::written(&done?)),
+        None => Err(Problem::bad("invalid", "no rule is named")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMode {
+    mode: Mode,
+}
+
+fn mode_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"mode": {"enum": ["LIVE", "SHADOW"]}},
+        "required": ["mode"],
+        "additionalProperties": false,
+    })
+}
+
+fn mode(call: &Call) -> Answering<'_> {
+    Box::pin(async {
+        let NewMode { mode } = call.json()?;
+        one(call.desk.edits.set_mode(&[call.id().to_owned()], mode, &call.by()).await)
+    })
+}
+
+fn revert(call: &Call) -> Answering<'_> {
+    Box::pin(async {
+        // One that was deleted has no revision to name.
+        let expected = if call.has_if_match() { call.if_match()? } else { None };
+        Ok(documents::written(&call.desk.edits.revert_to_file(call.id(), expected, &call.by()).await?))
+    })
+}
