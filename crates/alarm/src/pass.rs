@@ -151,16 +151,18 @@ pub struct Memory {
     errors: HashMap<String, HashMap<String, Bucket>>,
     watch: watch::Watch,
     /// What passes note of the instances that they look at, where somebody asks.
-    pub(crate) notes: Option<Notes>,
+    notes: Option<Notes>,
 }
 
 /// What passes note for people who ask why.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes {
+struct Notes {
     /// An entity that is looked at even if there is nothing to decide of it.
-    pub(crate) entity: String,
-    /// The instances that the last passes looked at, in order. Whoever reads them takes them out.
-    pub(crate) noted: Vec<Noted>,
+    entity: String,
+    /// The instances that the last passes looked at, in order.
+    noted: Vec<Noted>,
+    /// For each rule and pass the entities that had any value in the window.
+    n_heard: Vec<(String, usize)>,
 }
 
 /// What a pass saw of an instance and made of it.
@@ -176,6 +178,21 @@ pub(crate) struct Noted {
 }
 
 impl Memory {
+    /// Nothing, with passes that note what they look at, and at this entity in any case.
+    pub(crate) fn noting(entity: &str) -> Memory {
+        Memory { notes: Some(Notes { entity: entity.to_owned(), ..Notes::default() }), ..Memory::default() }
+    }
+
+    /// How many entities had any value in the window, for each rule and pass. Takes it out.
+    pub(crate) fn take_heard(&mut self) -> Vec<(String, usize)> {
+        self.notes.as_mut().map(|notes| std::mem::take(&mut notes.n_heard)).unwrap_or_default()
+    }
+
+    /// Takes out what passes have noted.
+    pub(crate) fn take_noted(&mut self) -> Vec<Noted> {
+        self.notes.as_mut().map(|notes| std::mem::take(&mut notes.noted)).unwrap_or_default()
+    }
+
     /// Tells of an incident that ended before a restart, or by the hand of an operator: its silence still counts, and the minute of
     /// its end is not evaluated again. Those whose silence is over, and that ended before the stored progress, need not be told.
     pub fn ended(&mut self, incident: &Incident) {

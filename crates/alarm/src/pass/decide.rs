@@ -66,7 +66,11 @@ impl Rule<'_> {
         let instances = open.map_or(0, |open| open.keys().filter(|key| !is_overflow(&key.1)).count());
         let mut room = self.planned.max_instances.saturating_sub(instances);
         let mut n_more = 0;
-        let asked = memory.notes.as_ref().and_then(|notes| table.number(&notes.entity));
+        let asked = memory.notes.as_mut().and_then(|notes| {
+            let has_values = |entity: &usize| self.silent(*entity).is_some_and(|n| n < self.planned.params.period);
+            notes.n_heard.push((id.clone(), self.watched.iter().filter(has_values).count()));
+            table.number(&notes.entity)
+        });
         for (entity, labels) in self.candidates(table, &lives, &errors, asked) {
             let Some(watched) = table.watched().get(entity) else { continue };
             let seen = match self.kind {

@@ -116,7 +116,24 @@ async fn values_are_those_that_queries_show() {
         let mut columns = Columns::new(Zone::utc());
         load(store.as_ref(), &catalogue, &mut columns, &reads).await.unwrap();
         let known: Vec<Read> = reads.iter().filter(|read| read.metric != "unknown").cloned().collect();
-        expect![[r#""#]].assert_eq(&shown(&columns, &known));
+        expect![[r#"
+            cpm of shop (GENERAL,FAAS): 3 - 1
+            cpm of web (): - - 3
+            resp_time of shop (GENERAL,FAAS): 400 -
+            resp_time of web (): - -
+            percentile{p=50} of shop (GENERAL,FAAS): 120
+            percentile{p=75} of shop (GENERAL,FAAS): 120
+            percentile{p=90} of shop (GENERAL,FAAS): 1000
+            percentile{p=95} of shop (GENERAL,FAAS): 1000
+            percentile{p=99} of shop (GENERAL,FAAS): 1000
+            codes{n=200} of shop (GENERAL,FAAS): 2
+            codes{n=500} of shop (GENERAL,FAAS): 1
+            share of shop (GENERAL,FAAS): 5000
+            share of web (): -
+            instance_cpm of pod of shop (GENERAL,FAAS): 3
+            call_cpm of web to shop (GENERAL,FAAS): 3
+        "#]]
+        .assert_eq(&shown(&columns, &known));
     })
     .await;
 }
@@ -139,7 +156,11 @@ async fn a_bucket_that_is_read_again_is_what_it_is_now_and_others_stay() {
         write(store.as_ref(), vec![minute(0, 9, 2), minute(1, 5, 2), minute(2, 1, 1)]).await;
         load(store.as_ref(), &catalogue, &mut columns, &[read(Scope::Service, "cpm", 1, 3)]).await.unwrap();
         let second = shown(&columns, &all);
-        expect![[r#""#]].assert_eq(&format!("{first}{second}"));
+        expect![[r#"
+            cpm of shop (): 1 2 - -
+            cpm of shop (): 1 5 1 -
+        "#]]
+        .assert_eq(&format!("{first}{second}"));
     })
     .await;
 }
@@ -220,7 +241,8 @@ async fn at_its_limits_it_takes_in_no_more_entities_and_label_sets() {
     });
     write(store.as_ref(), rows.to_vec()).await;
     let counted = async |limits: Limits, metric: &str| {
-        let mut columns = Columns { limits, ..Columns::new(Zone::utc()) };
+        let mut columns = Columns::new(Zone::utc());
+        columns.limits = limits;
         let reads = [read(Scope::Service, metric, 0, 0)];
         load(store.as_ref(), &catalogue, &mut columns, &reads).await.unwrap();
         let lines = shown(&columns, &reads).lines().count();
