@@ -120,14 +120,8 @@ where
     };
     let (follower, snapshots, editor) = follow(Arc::clone(&store), clock.clone(), FOLLOWED, look, random());
     let editor = Arc::new(editor);
-    let edits = Edits::new(
-        Arc::clone(&store),
-        Arc::clone(&editor),
-        clock.clone(),
-        Arc::clone(&catalogue),
-        key,
-        random(),
-    );
+    let edits =
+        Edits::new(Arc::clone(&store), Arc::clone(&editor), clock.clone(), Arc::clone(&catalogue), key, random());
     let edits = Arc::new(edits);
     let (lease, tenure) = Lease::new(Arc::clone(&store), clock.clone(), LEASE, node, random());
     let about = About { zone: zone.clone(), external_url: config.base_url() };

@@ -139,9 +139,17 @@ impl Held {
         };
         let evaluated = self.turns(&look, from, running).await;
         // No more than half of the time, also where passes take long.
-        self.due.running = begun + EVERY.max(2 * begun.elapsed());
+        self.due.running = begun + self.pause(look.running).max(2 * begun.elapsed());
         self.show();
         evaluated
+    }
+
+    /// From one evaluation of the running minute to the next: shorter where it says something soon.
+    fn pause(&self, running: Option<Running>) -> Duration {
+        let Some(running) = running.filter(|running| !running.settled) else { return EVERY };
+        let settled = running.minute.start().plus(self.engine.timing.settled_ms);
+        let left = settled.0.saturating_sub(self.engine.clock.now().0);
+        EVERY.min(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
 
     async fn turns(&mut self, look: &Look, from: Bucket, running: Option<Running>) -> Result<(), StoreError> {
@@ -210,13 +218,8 @@ impl Held {
     async fn pass(&mut self, kind: Kind) -> Result<(), StoreError> {
         let now = self.engine.clock.now();
         let (output, took) = self.compute(move |work| work.pass(None, kind, now)).await?;
-        let shown = Pass {
-            minute: kind.minute(),
-            at: now,
-            took,
-            n_pairs: output.n_pairs,
-            n_changed: output.changed.len(),
-        };
+        let shown =
+            Pass { minute: kind.minute(), at: now, took, n_pairs: output.n_pairs, n_changed: output.changed.len() };
         let transitions = self.new_transitions(&output);
         self.engine.teller.tell(|view| view.passed(kind, shown, transitions.len()));
         self.pending = Some(Pending { kind, changed: output.changed, transitions });

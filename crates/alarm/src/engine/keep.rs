@@ -104,11 +104,7 @@ impl Keeper {
     }
 
     /// Writes the records of transitions, by incident and number; those of which the incident knows no more are passed over.
-    pub(super) async fn records(
-        &self,
-        transitions: &[(String, u32)],
-        known: &Known,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn records(&self, transitions: &[(String, u32)], known: &Known) -> Result<(), StoreError> {
         let mut batch = Batch::default();
         for (id, seq) in transitions {
             let incident = known.get(id).map(|stored| &stored.doc);

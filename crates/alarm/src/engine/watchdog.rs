@@ -209,11 +209,7 @@ fn incident(word: &Word, now: UnixMillis) -> Incident {
         true => (What::Recovered, State::Recovered),
         false => (What::Fired, State::Firing),
     };
-    let entity = Entity {
-        scope: Scope::Service,
-        id: model::id::service("skylark", true),
-        name: "skylark".to_owned(),
-    };
+    let entity = Entity { scope: Scope::Service, id: model::id::service("skylark", true), name: "skylark".to_owned() };
     let transition = Transition {
         seq: 1,
         what,

@@ -90,9 +90,8 @@ impl Work {
 
     /// Takes an incident as it is stored.
     pub(super) fn put(&mut self, incident: &Incident) {
-        let is_known = self.columns.table(incident.entity.scope).is_some_and(|table| {
-            table.number(&incident.entity.id).is_some()
-        });
+        let is_known =
+            self.columns.table(incident.entity.scope).is_some_and(|table| table.number(&incident.entity.id).is_some());
         if incident.closed.is_none() && !is_known && !incident.entity.id.is_empty() {
             self.columns.meet(&incident.entity, &incident.layers);
         }

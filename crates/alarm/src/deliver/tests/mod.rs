@@ -94,6 +94,19 @@ struct Rig {
     stops: Vec<oneshot::Sender<()>>,
 }
 
+/// There is nothing to protect: each term counts as fenced when it begins.
+fn fence(tenure: &Tenure) -> watch::Receiver<Option<Term>> {
+    let (told, fenced) = watch::channel(None);
+    let mut tenure = tenure.clone();
+    tokio::spawn(async move {
+        loop {
+            told.send_replace(Some(tenure.held().await));
+            sleep(NAP).await;
+        }
+    });
+    fenced
+}
+
 async fn stopped(stop: oneshot::Receiver<()>) {
     // Dropped or sent, it is over.
     let _over = stop.await;
@@ -118,13 +131,14 @@ impl Rig {
         let sender = Sender {
             store: Arc::clone(&store),
             clock,
-            tenure,
+            tenure: tenure.clone(),
             snapshots: snapshots.clone(),
             transport: Arc::new(Transport::new(&config, guard, Some(Arc::clone(&key)))),
             about: samples::about(),
             config,
             outbox: outbox.clone(),
             counters: Arc::clone(&counters),
+            fenced: fence(&tenure),
             seed: 3,
         };
         let (stops, waits): (Vec<_>, Vec<_>) = (0..3).map(|_| oneshot::channel()).unzip();

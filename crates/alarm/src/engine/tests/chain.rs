@@ -7,8 +7,6 @@ use storage::testing::Mood;
 use super::*;
 use crate::rule::{NoData, NoDataPolicy};
 
-const FINE: Faults = Faults { before: 0, during: 0, after: 0, late: 0, reads: 0, refused: 0, delay: Duration::ZERO };
-
 /// Slow in some minutes.
 fn slow_in(minutes: std::ops::Range<u32>) -> impl Fn(&str, u32) -> Option<i64> + Send + 'static {
     move |_, minute| Some(if minutes.contains(&minute) { 900 } else { 100 })
@@ -23,13 +21,160 @@ async fn from_rows_to_a_receiver_and_to_the_lists() {
     let node = sim.node(1, FINE).await;
     sim.until(600).await;
     expect![[r#"
+         310 slow Fired a
+         310 slow Fired b
+         426 slow FiredAgain a
+         426 slow FiredAgain b
+         486 slow FiredAgain a
+         486 slow FiredAgain b
+         546 slow Recovered a
+         546 slow Recovered b
     "#]]
     .assert_eq(&sim.told());
     assert_eq!(sim.assert_all_told().await, 0);
-    assert_eq!(sim.records(RecordKind::Alarm).await.len(), 2);
-    assert_eq!(sim.records(RecordKind::AlarmRecovery).await.len(), 2);
+    // Each firing is listed, and each is listed as over.
+    assert_eq!(sim.records(RecordKind::Alarm).await.len(), 6);
+    assert_eq!(sim.records(RecordKind::AlarmRecovery).await.len(), 6);
     let view = node.alarm.views.now();
     assert_eq!((view.evaluated, view.n_rules, view.instances.len()), (Some(Bucket(START + 8)), 1, 0));
     assert_eq!(view.costs["slow"].pairs, 2);
     assert_eq!(view.failing, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_that_come_late_count_in_the_minutes_after() {
+    let sim = Sim::new();
+    sim.receiver("webhook.a").await;
+    sim.rule(rule("often", "sum(cpm) > 25", 3)).await;
+    let _node = sim.node(1, FINE).await;
+    for minute in 0..5 {
+        sim.put("a", "cpm", minute, 5).await;
+    }
+    // What belongs to the minute before the last closed one comes when that is evaluated already.
+    sim.until(5 * 60 + 30).await;
+    assert_eq!(sim.told(), "");
+    sim.put("a", "cpm", 5, 5).await;
+    let late = Row {
+        key: RowKey {
+            scope: Scope::Service,
+            step: Step::Minute,
+            bucket: Bucket(START + 4),
+            entity: id::service("a", true).into(),
+        },
+        partial: Partial { writer: 99, life: 1 },
+        seq: 1,
+        cells: Cells::from_iter([(sim.catalogue.get("cpm").unwrap().cell, Agg::Count(15))]),
+    };
+    sim.memory.write(&Batch { rows: vec![late], records: Vec::new() }).await.unwrap();
+    sim.until(6 * 60 + 30).await;
+    expect![[r#"
+         330 often Fired a
+    "#]]
+    .assert_eq(&sim.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_an_alarm_or_an_end_as_the_rule_says() {
+    let sim = Sim::new();
+    sim.receiver("webhook.a").await;
+    let gone = NoData { policy: NoDataPolicy::Alert, after: 2 };
+    sim.rule(Rule { no_data: gone, ..rule("gone", "avg(resp_time) > 5000", 1) }).await;
+    sim.rule(rule("slow", "avg(resp_time) > 50", 1)).await;
+    sim.feed("resp_time", &["a"], |_, minute| (minute < 3 || minute > 7).then_some(100));
+    let node = sim.node(1, FINE).await;
+    sim.until(10 * 60 + 30).await;
+    expect![[r#"
+          10 slow Fired a
+         126 slow FiredAgain a
+         186 slow FiredAgain a
+         246 slow Recovered a
+         306 gone Fired a
+         366 gone FiredAgain a
+         426 gone FiredAgain a
+         486 gone FiredAgain a
+         490 slow Fired a
+         546 gone Recovered a
+         606 slow FiredAgain a
+    "#]]
+    .assert_eq(&sim.told());
+    let reasons: Vec<_> = sim
+        .all::<Incident>()
+        .await
+        .into_iter()
+        .filter_map(|stored| Some((stored.doc.rule, stored.doc.transitions.last()?.reason?)))
+        .collect();
+    assert_eq!(
+        reasons.into_iter().collect::<BTreeMap<_, _>>(),
+        BTreeMap::from([
+            ("gone".to_owned(), crate::incident::Reason::Condition),
+            ("slow".to_owned(), crate::incident::Reason::NoData)
+        ])
+    );
+    drop(node);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_rule_stops_nobody_and_says_why() {
+    let sim = Sim::new();
+    sim.receiver("webhook.a").await;
+    sim.rule(rule("unknown", "avg(nothing_like_this) > 5", 1)).await;
+    let unreadable = doc::write(&rule("unreadable", "avg(resp_time) > 1", 1));
+    sim.write(Item { body: "{}}".to_owned(), ..unreadable }).await;
+    sim.rule(rule("slow", "avg(resp_time) > 50", 1)).await;
+    sim.feed("resp_time", &["a"], slow_in(0..99));
+    let node = sim.node(1, FINE).await;
+    sim.until(90).await;
+    assert_eq!(sim.heard().len(), 1);
+    let view = node.alarm.views.now();
+    assert_eq!(view.health.keys().collect::<Vec<_>>(), ["unknown", "unreadable"]);
+    assert_eq!(view.n_rules, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_nothing_is_lost_and_timers_go_on() {
+    let run = async |away: bool| {
+        let sim = Sim::new();
+        sim.receiver("webhook.a").await;
+        sim.rule(Rule { for_minutes: 2, silence: 2, ..rule("slow", "avg(resp_time) > 500", 1) }).await;
+        sim.rule(Rule { recovery_observation: 1, ..rule("over", "avg(resp_time) > 500", 1) }).await;
+        sim.feed("resp_time", &["a", "b"], slow_in(3..12));
+        let node = sim.node(1, FINE).await;
+        sim.until(4 * 60 + 50).await;
+        if away {
+            node.store.set_mood(Mood::Away);
+            sim.until(5 * 60 + 50).await;
+            assert!(!node.holds(), "its lease has run out");
+            node.store.set_mood(Mood::Fine);
+        }
+        sim.until(20 * 60).await;
+        assert_eq!(node.alarm.views.now().failing, None);
+        assert_eq!(sim.assert_all_told().await, 0);
+        decided(&sim).await
+    };
+    let undisturbed = run(false).await;
+    assert!(undisturbed.len() >= 8, "{undisturbed:?}");
+    assert_eq!(run(true).await, undisturbed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_long_over_leaves_the_store() {
+    let sim = Sim::new();
+    sim.receiver("webhook.a").await;
+    sim.rule(rule("slow", "avg(resp_time) > 500", 1)).await;
+    sim.feed("resp_time", &["a"], slow_in(3..5));
+    let node = sim.node(1, FINE).await;
+    sim.until(600).await;
+    drop(node);
+    assert_eq!((count(&sim, ItemKind::AlarmIncident).await, count(&sim, ItemKind::AlarmNotification).await), (1, 3));
+    for (days, left) in [(29, 1), (31, 0)] {
+        sim.until(days * 86_400).await;
+        let node = sim.node(days, FINE).await;
+        sleep(Duration::from_secs(3_700)).await;
+        assert_eq!(count(&sim, ItemKind::AlarmIncident).await, left, "after {days} days");
+        assert_eq!(count(&sim, ItemKind::AlarmNotification).await, 3 * left);
+        drop(node);
+    }
+    let policy = Retention { records_days: 3, metrics_days: 7 };
+    sim.until(33 * 86_400).await;
+    assert!(sim.memory.expire(&policy, sim.clock().now()).await.unwrap().items >= 4);
 }

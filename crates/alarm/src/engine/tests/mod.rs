@@ -7,6 +7,7 @@ mod handover;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ use crate::testing;
 
 /// The minute in which every simulation begins.
 const START: u32 = 29_000_000;
+/// A store without faults.
+const FINE: Faults = Faults { before: 0, during: 0, after: 0, late: 0, reads: 0, refused: 0, delay: Duration::ZERO };
 /// How long the receiver takes for a request.
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -73,14 +76,14 @@ struct Node {
     alarm: Alarm,
     store: Arc<FaultyStore>,
     gate: watch::Sender<bool>,
+    /// Whether rows cannot be read.
+    blind: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 fn catalogue() -> Catalogue {
-    testing::catalogue(&[
-        ("resp_time", Scope::Service, Function::LongAvg),
-        ("cpm", Scope::Service, Function::Cpm),
-    ])
+    testing::catalogue(&[("resp_time", Scope::Service, Function::LongAvg), ("cpm", Scope::Service, Function::Cpm)])
 }
 
 impl Sim {
@@ -97,9 +100,7 @@ impl Sim {
 
     fn clock(&self) -> Clock {
         let begun = self.begun;
-        Clock::from_fn(move || {
-            Bucket(START).start().plus(i64::try_from(begun.elapsed().as_millis()).unwrap())
-        })
+        Clock::from_fn(move || Bucket(START).start().plus(i64::try_from(begun.elapsed().as_millis()).unwrap()))
     }
 
     /// Waits until so many seconds after the beginning.
@@ -114,8 +115,10 @@ impl Sim {
 
     async fn node_with(&self, seed: u64, faults: Faults, config: Config) -> Node {
         let (gate, open) = watch::channel(true);
+        let blind = Arc::new(AtomicBool::new(false));
         let faulty = Arc::new(FaultyStore::new(Arc::clone(&self.memory), seed, faults));
-        let store: SharedStore = Arc::new(Gate { inner: Arc::clone(&faulty) as SharedStore, open: open.clone() });
+        let store: SharedStore =
+            Arc::new(Gate { inner: Arc::clone(&faulty) as SharedStore, open: open.clone(), blind: Arc::clone(&blind) });
         let clock = self.clock();
         let node = nodes::Node {
             host: format!("n{seed}"),
@@ -145,14 +148,21 @@ impl Sim {
             host: format!("n{seed}"),
             key: None,
             config,
+            shipped: "",
         };
-        let mut alarm = start::connect(parts, transport, std::future::pending).await;
+        let (stop, stopped) = watch::channel(false);
+        let stopped = || {
+            let mut stopped = stopped.clone();
+            async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+        };
+        let mut alarm = start::connect(parts, transport, stopped).await;
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { drop(registry.run(std::future::pending()).await) });
+        let ended = stopped();
+        tasks.spawn(async move { drop(registry.run(ended).await) });
         for (_, task) in alarm.tasks.drain(..) {
             tasks.spawn(task);
         }
-        Node { alarm, store: faulty, gate, tasks }
+        Node { alarm, store: faulty, gate, blind, stop, tasks }
     }
 
     fn wire(&self, open: watch::Receiver<bool>) -> Wire {
@@ -218,7 +228,12 @@ impl Sim {
     }
 
     /// Feeds a metric from the beginning on, each minute's value two seconds into it.
-    fn feed(&self, metric: &'static str, services: &[&'static str], value: impl Fn(&str, u32) -> Option<i64> + Send + 'static) {
+    fn feed(
+        &self,
+        metric: &'static str,
+        services: &[&'static str],
+        value: impl Fn(&str, u32) -> Option<i64> + Send + 'static,
+    ) {
         let (sim, services) = (self.clone(), services.to_vec());
         tokio::spawn(async move {
             for minute in 0.. {
@@ -301,6 +316,12 @@ impl Node {
         self.gate.send_replace(true);
     }
 
+    /// Stops it as a server is stopped, and waits for its end.
+    async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+
     fn holds(&self) -> bool {
         self.alarm.tenure.term().is_some()
     }
@@ -323,6 +344,7 @@ fn rule(name: &str, expression: &str, period: u32) -> Rule {
 struct Gate {
     inner: SharedStore,
     open: watch::Receiver<bool>,
+    blind: Arc<AtomicBool>,
 }
 
 impl Gate {
@@ -350,6 +372,9 @@ impl Store for Gate {
 
     async fn scan(&self, query: &ScanQuery) -> Result<RowPage, StoreError> {
         self.pass().await;
+        if self.blind.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("rows cannot be read".to_owned()));
+        }
         self.inner.scan(query).await
     }
 
@@ -393,4 +418,16 @@ impl Store for Gate {
 /// Of which kind there are how many items.
 async fn count(sim: &Sim, kind: ItemKind) -> usize {
     sim.memory.items(&ItemQuery { kind, ids: Vec::new(), tombstones: false }).await.unwrap().len()
+}
+
+/// Every transition there is: rule, entity, what, and the minute after the beginning that decided it.
+async fn decided(sim: &Sim) -> Vec<(String, String, What, u32)> {
+    let mut all = Vec::new();
+    for stored in sim.all::<Incident>().await {
+        let Incident { rule, entity, transitions, .. } = stored.doc;
+        let of = |t: crate::incident::Transition| (rule.clone(), entity.name.clone(), t.what, t.minute.0 - START);
+        all.extend(transitions.into_iter().map(of));
+    }
+    all.sort();
+    all
 }
