@@ -41,6 +41,7 @@ pub mod seal;
 pub mod select;
 pub mod settings;
 pub mod silence;
+pub mod skywalking_status;
 pub mod start;
 pub mod state;
 pub mod template;
@@ -51,6 +52,7 @@ pub mod variables;
 pub mod window;
 
 pub use config::Config;
+pub use desk::Desk;
 pub use doc::{Doc, Stored};
 pub use entity::Entity;
 pub use start::{Alarm, start};

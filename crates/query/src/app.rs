@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
+use alarm::desk::Desk;
 use async_graphql::{
     Context, ID, Request, ServerResult,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
@@ -33,6 +34,8 @@ pub struct Sources {
     pub version: String,
     /// How long data are kept.
     pub retention: Retention,
+    /// Does what is asked for of alarms.
+    pub alarm: Arc<Desk>,
 }
 
 impl std::fmt::Debug for Sources {
@@ -208,6 +211,7 @@ mod tests {
         };
         store.write(&Batch { rows: (0..2_500).map(row).collect(), records: Vec::new() }).await.unwrap();
         let sources = Sources {
+            alarm: crate::testing::desk(Arc::new(Memory::new()), Arc::new(Catalogue::new([])), Layers::default()).await,
             store: Arc::new(store),
             catalogue: Arc::new(Catalogue::new([])),
             components: Arc::default(),

@@ -14,7 +14,7 @@ use storage::{Condition, Order, RecordOrder, RecordQuery, Test};
 use crate::{
     Error,
     app::{App, given},
-    duration,
+    duration::{self, Range},
     page::{Page, equal},
     schema::{
         common::{Event, EventType, KeyValue, Long, Order as WireOrder, Source},
@@ -37,17 +37,39 @@ pub(crate) async fn list(app: &App, condition: &wire::EventQueryCondition) -> Re
     }
     // The reference leaves both ends out.
     let time = range.map(|range| (range.start.plus(1), range.end.plus(-1)));
-    let matching = reports(app, conditions(condition), time).await?;
-    let uuids: HashSet<ByteString> = matching.iter().map(|record| text(record, field::UUID).into()).collect();
-    // One report may match without the other, which lies outside the range or lacks what was asked for.
-    let of_them = Condition { field: field::UUID, test: Test::OneOf(uuids.into_iter().collect()), negate: false };
-    let all = if matching.is_empty() { Vec::new() } else { reports(app, vec![of_them], None).await? };
-    let mut events = merge(&all);
+    let mut events = matching(app, conditions(condition), time).await?;
     match condition.order {
         Some(WireOrder::Asc) => events.sort_by(|a, b| (when(a), &a.uuid).cmp(&(when(b), &b.uuid))),
         Some(WireOrder::Des) | None => events.sort_by(|a, b| (when(b), &a.uuid).cmp(&(when(a), &b.uuid))),
     }
     Ok(wire::Events { events: Page::of(&condition.paging).cut(events) })
+}
+
+/// The events of any of these services, and of what belongs to them, within a range; the last first.
+pub(crate) async fn of_services(
+    app: &App,
+    services: impl IntoIterator<Item = String>,
+    range: &Range,
+) -> Result<Vec<Event>, Error> {
+    let names = services.into_iter().map(ByteString::from).collect();
+    let of_them = Condition { field: field::SERVICE, test: Test::OneOf(names), negate: false };
+    let mut events = matching(app, vec![of_them], Some((range.start.plus(1), range.end.plus(-1)))).await?;
+    events.sort_by(|a, b| (when(b), &a.uuid).cmp(&(when(a), &b.uuid)));
+    Ok(events)
+}
+
+/// The events of which one report at least fulfils the conditions, in no order.
+async fn matching(
+    app: &App,
+    conditions: Vec<Condition>,
+    time: Option<(UnixMillis, UnixMillis)>,
+) -> Result<Vec<Event>, Error> {
+    let matching = reports(app, conditions, time).await?;
+    let uuids: HashSet<ByteString> = matching.iter().map(|record| text(record, field::UUID).into()).collect();
+    // One report may match without the other, which lies outside the range or lacks what was asked for.
+    let of_them = Condition { field: field::UUID, test: Test::OneOf(uuids.into_iter().collect()), negate: false };
+    let all = if matching.is_empty() { Vec::new() } else { reports(app, vec![of_them], None).await? };
+    Ok(merge(&all))
 }
 
 /// When an event is listed.

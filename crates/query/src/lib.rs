@@ -3,7 +3,13 @@
 //! `schema` holds the GraphQL types and thin resolvers, one file for each area; the other modules are plain functions over
 //! the store, which the resolvers call. Start at [`build`] and [`routes`].
 
+// The layouts of futures nest as deep as the schema's roots have areas.
+#![recursion_limit = "512"]
+
 pub mod actor;
+mod alarm_rest;
+mod alarm_status;
+mod alarms;
 mod app;
 mod components;
 mod config;
@@ -28,6 +34,8 @@ pub mod schema;
 mod statements;
 mod tags;
 mod templates;
+#[cfg(test)]
+mod testing;
 mod topology;
 mod trace;
 mod trace_summary;
@@ -35,6 +43,8 @@ mod trace_summary;
 use std::sync::Arc;
 
 pub use actor::{Actor, Role};
+pub use alarm_rest::routes as alarm_routes;
+pub use alarm_status::alarm_status;
 pub use app::Sources;
 pub use components::Components;
 pub use config::Config;

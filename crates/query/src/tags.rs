@@ -19,6 +19,7 @@ const MAX_OFFERED: usize = 100;
 pub(crate) enum Kind {
     Trace,
     Log,
+    Alarm,
 }
 
 impl Kind {
@@ -27,6 +28,7 @@ impl Kind {
         match self {
             Kind::Trace => "TRACE|",
             Kind::Log => "LOG|",
+            Kind::Alarm => alarm::records::TAG_ROWS,
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Alarms.
 
-#![expect(unused_variables, reason = "the names of arguments are the schema's; what is not filled yet answers empty")]
-
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::common::{Duration, Entity, Event, KeyValue, Long, MqeValues, Pagination, Scope};
+use crate::{Error, alarms, app::app, duration, tags};
 
 /// Queries: alarms.
 #[derive(Debug, Default, Clone, Copy)]
@@ -15,29 +14,52 @@ impl AlarmQuery {
     /// Alarms within the duration.
     async fn get_alarm(
         &self,
+        ctx: &Context<'_>,
         duration: Duration,
         scope: Option<Scope>,
         keyword: Option<String>,
         paging: Pagination,
         tags: Option<Vec<Option<AlarmTag>>>,
-    ) -> Option<Alarms> {
-        Some(Alarms { msgs: Vec::new() })
+    ) -> Result<Option<Alarms>> {
+        let tags: Vec<AlarmTag> = tags.into_iter().flatten().flatten().collect();
+        let what = (scope, keyword.as_deref());
+        let list = alarms::list(app(ctx), &duration, what, &tags, &paging, wants_events(ctx));
+        list.await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Alarms that match.
-    async fn query_alarms(&self, condition: AlarmQueryCondition) -> Option<Alarms> {
-        Some(Alarms { msgs: Vec::new() })
+    async fn query_alarms(&self, ctx: &Context<'_>, condition: AlarmQueryCondition) -> Result<Option<Alarms>> {
+        let list = alarms::query(app(ctx), &condition, wants_events(ctx));
+        list.await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Keys of searchable tags seen within the duration.
-    async fn query_alarm_tag_autocomplete_keys(&self, duration: Duration) -> Option<Vec<String>> {
-        Some(Vec::new())
+    async fn query_alarm_tag_autocomplete_keys(
+        &self,
+        ctx: &Context<'_>,
+        duration: Duration,
+    ) -> Result<Option<Vec<String>>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        tags::keys(app, tags::Kind::Alarm, &range).await.map(Some).map_err(Error::into_graphql)
     }
 
     /// Values of a searchable tag seen within the duration.
-    async fn query_alarm_tag_autocomplete_values(&self, tag_key: String, duration: Duration) -> Option<Vec<String>> {
-        Some(Vec::new())
+    async fn query_alarm_tag_autocomplete_values(
+        &self,
+        ctx: &Context<'_>,
+        tag_key: String,
+        duration: Duration,
+    ) -> Result<Option<Vec<String>>> {
+        let app = app(ctx);
+        let range = duration::parse(&duration, app.zone()).map_err(Error::into_graphql)?;
+        tags::values(app, tags::Kind::Alarm, &tag_key, &range).await.map(Some).map_err(Error::into_graphql)
     }
+}
+
+/// Events are looked for only where somebody wants to see them.
+fn wants_events(ctx: &Context<'_>) -> bool {
+    ctx.look_ahead().field("msgs").field("events").exists()
 }
 
 /// One alarm. `id` is the entity's, so it is not unique; `recoveryTime` is null until it recovered.

@@ -1,6 +1,7 @@
 //! Types that several areas share, and the server's version.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use serde::Deserialize;
 
 use crate::app::app;
 
@@ -305,7 +306,7 @@ pub enum RefType {
 }
 
 /// The kind of entity a metric, an alarm or an owner speaks of.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[graphql(rename_items = "PascalCase")]
 pub enum Scope {
     All,

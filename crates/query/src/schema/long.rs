@@ -1,9 +1,11 @@
 //! The 64-bit integer scalar.
 
 use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use serde::{Deserialize, Serialize};
 
 /// A 64-bit integer. In input also as text, since clients written in JavaScript cannot hold every number.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Long(pub i64);
 
 #[Scalar]

@@ -5,6 +5,18 @@
 
 pub mod aggregation;
 pub mod alarm;
+pub mod alarm_config;
+pub mod alarm_deliveries;
+pub mod alarm_incidents;
+pub mod alarm_management;
+pub mod alarm_receivers;
+pub mod alarm_routes;
+pub mod alarm_rule_types;
+pub mod alarm_rules;
+pub mod alarm_shared;
+pub mod alarm_silences;
+pub mod alarm_trial_types;
+pub mod alarm_trials;
 pub mod async_profiler;
 pub mod browser;
 pub mod common;
@@ -53,6 +65,7 @@ pub struct QueryRoot(
     log::LogQuery,
     browser::BrowserQuery,
     alarm::AlarmQuery,
+    alarm_management::AlarmManagementQuery,
     event::EventQuery,
     profile::ProfileQuery,
     async_profiler::AsyncProfilerQuery,
@@ -75,6 +88,7 @@ pub struct MutationRoot(
     ebpf::EbpfMutation,
     continuous::ContinuousMutation,
     configuration::ConfigurationMutation,
+    alarm_management::AlarmManagementMutation,
 );
 
 /// The schema that [`crate::routes`] serves.

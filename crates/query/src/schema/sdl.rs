@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_graphql::{EmptyMutation, EmptySubscription, ObjectType, SDLExportOptions, Schema};
 
 use super::{
-    aggregation, alarm, async_profiler, browser, common, configuration, continuous, ebpf, event, health, hierarchy,
+    aggregation, alarm, alarm_management, async_profiler, browser, common, configuration, continuous, ebpf, event, health, hierarchy,
     log, metadata, metrics_v1, metrics_v2, metrics_v3, ondemand, pprof, profile, record, topn, topology, trace, ttl,
 };
 
@@ -87,6 +87,7 @@ fn areas() -> Vec<Area> {
         area::<log::LogQuery, EmptyMutation>("log"),
         area::<browser::BrowserQuery, EmptyMutation>("browser"),
         area::<alarm::AlarmQuery, EmptyMutation>("alarm"),
+        area::<alarm_management::AlarmManagementQuery, alarm_management::AlarmManagementMutation>("alarm-management"),
         area::<event::EventQuery, EmptyMutation>("event"),
         area::<profile::ProfileQuery, profile::ProfileMutation>("profile"),
         area::<async_profiler::AsyncProfilerQuery, async_profiler::AsyncProfilerMutation>("async_profiler"),
