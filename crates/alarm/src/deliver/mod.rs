@@ -126,6 +126,34 @@ pub struct Counters {
     pub waiting: AtomicU64,
     /// When the oldest of them was made, in milliseconds; 0: there is none.
     pub oldest: AtomicI64,
+    /// Attempts by receiver: that delivered, that are made again, that were the last.
+    by_receiver: Mutex<BTreeMap<String, [u64; 3]>>,
+}
+
+/// Receivers of which attempts are counted: those that there may be, with some that are gone.
+const MAX_COUNTED: usize = 2 * crate::check::MAX_RECEIVERS;
+
+impl Counters {
+    /// What came of the attempts of each receiver since the start: `sent`, `failed` and made again, `dead`.
+    pub fn receivers(&self) -> Vec<(String, [(&'static str, u64); 3])> {
+        let counted = self.by_receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |[sent, failed, dead]: [u64; 3]| [("sent", sent), ("failed", failed), ("dead", dead)];
+        counted.iter().map(|(receiver, counts)| (receiver.clone(), named(*counts))).collect()
+    }
+
+    /// An attempt of a receiver ended so.
+    fn ended(&self, receiver: &str, status: Status) {
+        let (counter, place) = match status {
+            Status::Sent => (&self.sent, 0),
+            Status::Dead => (&self.dead, 2),
+            _ => (&self.failed, 1),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let mut counted = self.by_receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.len() < MAX_COUNTED || counted.contains_key(receiver) {
+            counted.entry(receiver.to_owned()).or_default()[place] += 1;
+        }
+    }
 }
 
 /// A dead notification as it is to be stored to be sent again, its time beginning anew; `None`: it is not dead.

@@ -35,6 +35,7 @@ async fn a_rule_that_is_made_or_edited_sees_the_minutes_before_and_touches_no_ot
     expect![[r#"
           10 other Fired a
          620 made Fired a
+         726 made Recovered a
     "#]]
     .assert_eq(&sim.told());
     let after = sim.all::<Incident>().await;
