@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod authority;
+pub mod hook;
 pub mod load;
 pub mod metrics;
 pub mod middleware;

@@ -45,7 +45,7 @@ impl Settings {
     fn of(backend: &str) -> Self {
         let settings = Settings { variables: BTreeMap::new(), arguments: Vec::new() };
         let settings = settings.with("storage.backend", backend).with("server.zone", "UTC");
-        ["grpc", "http", "telemetry"].into_iter().fold(settings, |settings, listener| {
+        ["grpc", "http", "admin", "telemetry"].into_iter().fold(settings, |settings, listener| {
             let setting = |name: &str| format!("server.{listener}.{name}");
             settings.with(&setting("host"), "127.0.0.1").with(&setting("port"), "0")
         })

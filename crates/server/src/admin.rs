@@ -30,10 +30,14 @@ impl std::fmt::Debug for Admin {
     }
 }
 
-/// `/healthcheck`, `/status/config/ttl`, `/status/cluster/nodes` and `/debugging/config/dump`.
+/// `/healthcheck`, which balancers ask for and nobody logs in for.
+pub fn health_routes(admin: Admin) -> Router {
+    Router::new().route("/healthcheck", get(health)).with_state(admin)
+}
+
+/// `/status/config/ttl`, `/status/cluster/nodes` and `/debugging/config/dump`.
 pub fn routes(admin: Admin) -> Router {
     Router::new()
-        .route("/healthcheck", get(health))
         .route("/status/config/ttl", get(ttl))
         .route("/status/cluster/nodes", get(nodes))
         .route("/debugging/config/dump", get(dump))

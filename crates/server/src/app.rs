@@ -3,85 +3,39 @@
 //! Stopping is the absence of senders: the listeners end and drop their routers, with them the ingest queues' senders; the workers
 //! drain and drop theirs, then the rollup, then the writer. See [`App::run`].
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alarm::start::Alarm;
 use analysis::context::{Context, Serial, Settings};
 use analysis::delta::Delta;
-use analysis::naming::{self, Names, Naming};
-use analysis::oal::{self, Program, Rules};
-use analysis::prices::{PriceFile, Prices};
+use analysis::naming::{Names, Naming};
+use analysis::oal::Program;
+use analysis::prices::Prices;
 use analysis::worker::{self, Worker};
 use analysis::{alias, catalogue, policy, rollup, windows};
-use anyhow::{Context as _, anyhow};
-use axum::Router;
+use anyhow::Context as _;
 use model::ledger::Ledger;
-use model::metric::Catalogue;
 use model::telemetry::Envelope;
 use model::{Clock, Zone};
-use query::Components;
 use receiver::Ingest;
+use storage::SharedStore;
 use storage::chance::random;
-use storage::lease::{Lease, Tenure};
-use storage::nodes::{self, Nodes, Registry};
 use storage::writer::{WriterHandle, WriterStats};
-use storage::{Retention, SharedStore};
 use tokio::sync::{mpsc, watch};
-use tower_http::compression::CompressionLayer;
-use tracing::{info, warn};
+use tracing::info;
 
+use crate::alarm_telemetry::Told;
+use crate::auth::Auth;
 use crate::config::Config;
+use crate::files::Files;
 use crate::layering::Layering;
 use crate::lifecycle::Tasks;
 use crate::listeners::Listeners;
-use crate::live::{self, Address, Live, Ports};
+use crate::live::{Address, Ports};
 use crate::net::Places;
-use crate::policies::Policies;
-use crate::watch::{Reloads, Watched};
-use crate::{admin, assets, scrape};
-
-/// How often retention looks for what has expired.
-const RETENTION: Duration = Duration::from_secs(600);
-
-/// The files of `config/`, read and understood.
-#[derive(Debug)]
-pub struct Files {
-    rules: Rules,
-    components: Components,
-    prices: Prices,
-    policies: Policies,
-    names: Watched<naming::Rules>,
-    layering: Layering,
-}
-
-impl Files {
-    /// Reads the files that are compiled in or in `dir`; some of them go over what `config` says. Errors name file, line and column.
-    pub fn load(dir: Option<&Path>, config: &Config) -> anyhow::Result<Files> {
-        let rules = metrics(&assets::oal(dir)?)?;
-        let files = assets::components(dir)?;
-        let components = Components::read(files.iter().map(|(name, text)| (*name, text.as_str())))
-            .map_err(|problems| anyhow!(problems.join("\n  ")))?;
-        let prices: PriceFile = serde_saphyr::from_str(&assets::prices(dir)?).context("gen-ai-config.yml")?;
-        let prices = Prices::new(prices).map_err(|problems| anyhow!("gen-ai-config.yml: {}", problems.join("\n  ")))?;
-        let policies = Policies::open(dir, &config.analysis)?;
-        let names = crate::naming::open(dir, &config.analysis.naming)?;
-        let layering = Layering::load(dir)?;
-        Ok(Files { rules, components, prices, policies, names, layering })
-    }
-}
-
-fn metrics(files: &assets::Oal) -> anyhow::Result<Rules> {
-    fn texts(files: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-        files.iter().map(|(name, text)| (name.as_str(), text.as_str()))
-    }
-    let rules = oal::read_over(texts(&files.shipped), texts(&files.own))
-        .map_err(|errors| anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")))?;
-    for name in &rules.unknown_disabled {
-        warn!(name, "nothing of this name can be disabled");
-    }
-    Ok(rules)
-}
+use crate::watch::Reloads;
+use crate::{alarms, operators, scrape, upkeep};
 
 /// A running server.
 #[derive(Debug)]
@@ -93,26 +47,28 @@ pub struct App {
 }
 
 /// What the parts share while they are wired.
-struct Shared {
-    config: Config,
-    zone: Zone,
-    clock: Clock,
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) zone: Zone,
+    pub(crate) clock: Clock,
     /// Drawn at this start: names this node's partial totals, and the node.
-    writer: u64,
-    store: SharedStore,
-    ledger: Arc<Ledger>,
-    aliases: Arc<alias::Table>,
-    rollup: Arc<rollup::Stats>,
-    windows: Arc<windows::Stats>,
-    policies: policy::Table,
-    naming: Arc<Naming>,
-    reloads: Vec<Arc<Reloads>>,
-    layering: Layering,
+    pub(crate) writer: u64,
+    pub(crate) store: SharedStore,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) aliases: Arc<alias::Table>,
+    pub(crate) rollup: Arc<rollup::Stats>,
+    pub(crate) windows: Arc<windows::Stats>,
+    pub(crate) policies: policy::Table,
+    pub(crate) naming: Arc<Naming>,
+    pub(crate) reloads: Vec<Arc<Reloads>>,
+    pub(crate) layering: Layering,
+    pub(crate) auth: Auth,
 }
 
 /// Opens the store, wires everything and begins to serve. `Err` says what is in the way; nothing is left running then.
 pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result<App> {
     let zone = config.server.zone().map_err(anyhow::Error::msg)?;
+    let auth = Auth::new(&config.security)?;
     // Bound before the store is opened: a port that is taken must not cost a recovery.
     let listeners = Listeners::bind(&config).await?;
     let store = storage::open(&config.storage, &zone, &clock).await.context("cannot open the store")?;
@@ -137,6 +93,7 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
         naming,
         reloads,
         layering,
+        auth,
     };
     let mut tasks = Tasks::new(
         Arc::clone(&shared.store),
@@ -156,14 +113,24 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let stopped = tasks.stopped();
     tasks.background("naming", files.names.run(stopped));
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
-    let nodes = look_after(&shared, &mut tasks, ports).await;
+    let nodes = upkeep::look_after(&shared, &mut tasks, ports).await;
 
+    let alarm = alarms::start(&shared, &mut tasks, files.alarms, Arc::clone(&metrics.catalogue), nodes.clone()).await?;
     let ingest = shared.ingest(queues);
     tasks.intake(ingest.clone());
-    let http = shared.http(&ingest, metrics.catalogue, files.components, &addresses, ports, nodes)?;
+    let known = operators::Known {
+        catalogue: metrics.catalogue,
+        components: files.components,
+        addresses: addresses.clone(),
+        ports,
+        nodes,
+        ingest: ingest.clone(),
+        alarm: &alarm,
+    };
+    let routes = operators::routes(&shared, known)?;
     let grpc = receiver::grpc(ingest.clone(), &shared.config.receiver);
-    let own = scrape::routes(shared.scrape(writer_stats, ingest, listeners.places.clone()));
-    listeners.serve(&mut tasks, grpc, http, own);
+    let own = scrape::routes(shared.scrape(writer_stats, ingest, listeners.places.clone(), &alarm));
+    listeners.serve(&mut tasks, grpc, routes, own);
 
     let store_detail = shared.store.health().await.detail;
     info!(store = store_detail, workers, zone = %shared.zone, "skylark is ready");
@@ -255,37 +222,6 @@ fn watch_traces(
     sightings
 }
 
-/// What reads back and tidies up; answers the nodes that share the store.
-async fn look_after(shared: &Shared, tasks: &mut Tasks, ports: Ports) -> Nodes {
-    let mut reader = alias::Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.aliases));
-    // Once before the first span: what was known before a restart resolves from then on.
-    if let Err(error) = reader.refresh().await {
-        warn!(%error, "aliases cannot be read yet");
-    }
-    tasks.background("aliases", reader.run(shared.config.storage.look_interval(), tasks.stopped()));
-    let policy = shared.config.storage.retention();
-    let seed = random();
-    let (lease, tenure) =
-        Lease::new(Arc::clone(&shared.store), shared.clock.clone(), "retention", nodes::id(shared.writer), seed);
-    tasks.background("lease", lease.run(tasks.stopped()));
-    let retention = retention(Arc::clone(&shared.store), policy, shared.clock.clone(), tenure, tasks.stop());
-    tasks.background("retention", retention);
-
-    let rollup = Arc::clone(&shared.rollup);
-    let node = nodes::Node {
-        host: shared.config.server.node_host(),
-        grpc_port: ports.grpc,
-        http_port: ports.http,
-        version: version(),
-        flushed_before: 0,
-    };
-    let flushed = Box::new(move || rollup.read().flushed_before);
-    let (registry, nodes) =
-        Registry::new(Arc::clone(&shared.store), shared.clock.clone(), shared.writer, node, flushed);
-    tasks.registry(registry);
-    nodes
-}
-
 impl Shared {
     fn ingest(&self, queues: Vec<mpsc::Sender<Envelope>>) -> Ingest {
         let mut config = self.config.receiver.clone();
@@ -295,54 +231,12 @@ impl Shared {
         Ingest::new(&config, queues, Arc::clone(&self.ledger), self.clock.clone())
     }
 
-    /// Everything on the HTTP port: agents' reports, queries, the status page, endpoints about the server.
-    fn http(
-        &self,
-        ingest: &Ingest,
-        catalogue: Arc<Catalogue>,
-        components: Components,
-        addresses: &[Address],
-        ports: Ports,
-        nodes: Nodes,
-    ) -> anyhow::Result<Router> {
-        let sources = query::Sources {
-            store: Arc::clone(&self.store),
-            catalogue,
-            components: Arc::new(components),
-            layers: self.layering.layers.clone(),
-            hierarchy: Arc::clone(&self.layering.hierarchy),
-            zone: self.zone.clone(),
-            clock: self.clock.clone(),
-            version: version(),
-            retention: self.config.storage.retention(),
-        };
-        let schema = query::build(&self.config.query, sources).context("query.templates_dir")?;
-        let live = Live::new(
-            self.clock.clone(),
-            live::Parts {
-                zone: self.zone.to_string(),
-                addresses: addresses.to_vec(),
-                ports,
-                ingest: ingest.clone(),
-                ledger: Arc::clone(&self.ledger),
-                store: Arc::clone(&self.store),
-                naming: Arc::clone(&self.naming),
-            },
-        );
-        let config = Arc::new(self.config.clone());
-        let admin = admin::Admin { config, store: Arc::clone(&self.store), nodes };
-        Ok(receiver::http(ingest.clone(), &self.config.receiver)
-            .merge(query::routes(schema, &self.config.query))
-            .merge(live::routes(live))
-            .merge(admin::routes(admin))
-            .layer(CompressionLayer::new()))
-    }
-
     fn scrape(
         &self,
         writer: Arc<WriterStats>,
         ingest: Ingest,
-        connections: [(&'static str, Places); 3],
+        connections: [(&'static str, Places); 4],
+        alarm: &Alarm,
     ) -> scrape::Sources {
         scrape::Sources {
             connections,
@@ -357,6 +251,8 @@ impl Shared {
             reloads: self.reloads.clone(),
             clock: self.clock.clone(),
             started: self.clock.now(),
+            auth: self.auth.clone(),
+            alarm: Told::new(alarm),
         }
     }
 }
@@ -387,7 +283,7 @@ impl App {
 }
 
 /// The version that clients see: the first two numbers tell them which queries are understood.
-fn version() -> String {
+pub(crate) fn version() -> String {
     format!("11.0.0-skylark-{}", env!("CARGO_PKG_VERSION"))
 }
 
@@ -395,30 +291,5 @@ fn workers(configured: usize) -> usize {
     match configured {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
-    }
-}
-
-/// Removes what has expired, for as long as the lease is held: once is enough for all nodes.
-async fn retention(
-    store: SharedStore,
-    policy: Retention,
-    clock: Clock,
-    mut tenure: Tenure,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut ticks = tokio::time::interval(RETENTION);
-    loop {
-        tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            _ = async { tenure.held().await; ticks.tick().await } => {}
-        }
-        match store.expire(&policy, clock.now()).await {
-            Ok(expired) if expired == storage::Expired::default() => {}
-            Ok(expired) => {
-                info!(partitions = expired.partitions, rows = expired.rows, items = expired.items, "expired")
-            }
-            Err(error) => warn!(%error, "retention failed, the next round tries again"),
-        }
     }
 }

@@ -17,6 +17,9 @@ const HIERARCHY: (&str, &str) = ("hierarchy-definition.yml", include_str!("../..
 const LAYERS: (&str, &str) = ("layer-extensions.yml", include_str!("../../../config/layer-extensions.yml"));
 const PRICES: (&str, &str) = ("gen-ai-config.yml", include_str!("../../../config/gen-ai-config.yml"));
 
+/// SkyWalking's default rules.
+pub(crate) const ALARMS: &str = include_str!("../../../config/alarm-settings.yml");
+
 /// Files of metric definitions, each by name and in the order of the names.
 #[derive(Debug)]
 pub struct Oal {

@@ -11,6 +11,7 @@ use model::Zone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::SecurityConfig;
 use crate::render;
 use crate::tls::TlsConfig;
 
@@ -28,6 +29,10 @@ pub struct Config {
     pub storage: storage::Config,
     /// What queries may cost.
     pub query: query::Config,
+    /// Rules that are evaluated, and how it is told that they fire.
+    pub alarm: alarm::Config,
+    /// Who may ask for what, and what keeps secrets.
+    pub security: SecurityConfig,
 }
 
 /// Addresses, logs and the life of the process.
@@ -38,6 +43,8 @@ pub struct ServerConfig {
     pub grpc: ListenConfig,
     /// Queries, agents' HTTP reports and the status page.
     pub http: ListenConfig,
+    /// The status of the server and of alarms, where SkyWalking's tools look for it. It is on the HTTP port, too.
+    pub admin: ListenConfig,
     /// Own telemetry in Prometheus text, at /metrics.
     pub telemetry: ListenConfig,
     /// Time zone of hours, days and all times in queries: an IANA name, or `system`. A store keeps the zone it was started with.
@@ -46,7 +53,7 @@ pub struct ServerConfig {
     pub node_host: String,
     /// Tasks that analyse; 0: one for each core.
     pub workers: usize,
-    /// Connections that each of the three listeners keeps open; more wait until others close.
+    /// Connections that each of the four listeners keeps open; more wait until others close.
     pub max_connections: usize,
     /// How long a stop may take before what is left is counted as lost.
     pub shutdown_seconds: u64,
@@ -97,6 +104,7 @@ impl Default for ServerConfig {
         ServerConfig {
             grpc: ListenConfig::on(11_800),
             http: ListenConfig::on(12_800),
+            admin: ListenConfig::on(17_128),
             telemetry: ListenConfig::on(1_234),
             zone: "system".to_owned(),
             node_host: String::new(),
@@ -157,13 +165,20 @@ pub struct Problems(pub Vec<String>);
 const PREFIX: &str = "SKYLARK__";
 
 /// Settings that are lists of texts.
-const LISTS: [&str; 3] = ["analysis.searchable_trace_tags", "analysis.searchable_log_tags", "storage.opensearch.urls"];
+const LISTS: [&str; 6] = [
+    "analysis.searchable_trace_tags",
+    "analysis.searchable_log_tags",
+    "storage.opensearch.urls",
+    "alarm.searchable_tags",
+    "alarm.egress.allow",
+    "alarm.egress.refuse",
+];
 
 /// Settings that are lists of numbers.
 const NUMBERS: [&str; 1] = ["analysis.no_upstream_real_address_agents"];
 
 /// SkyWalking's names for settings that exist here too. A variable that is set but empty is passed over.
-const ALIASES: [(&str, &str); 35] = [
+const ALIASES: [(&str, &str); 38] = [
     ("SW_CORE_GRPC_HOST", "server.grpc.host"),
     ("SW_CORE_GRPC_PORT", "server.grpc.port"),
     ("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", "server.grpc.tls.certificate"),
@@ -171,6 +186,8 @@ const ALIASES: [(&str, &str); 35] = [
     ("SW_CORE_GRPC_SSL_TRUSTED_CA_PATH", "server.grpc.tls.client_ca"),
     ("SW_CORE_REST_HOST", "server.http.host"),
     ("SW_CORE_REST_PORT", "server.http.port"),
+    ("SW_ADMIN_SERVER_HOST", "server.admin.host"),
+    ("SW_ADMIN_SERVER_PORT", "server.admin.port"),
     ("SW_TELEMETRY_PROMETHEUS_HOST", "server.telemetry.host"),
     ("SW_TELEMETRY_PROMETHEUS_PORT", "server.telemetry.port"),
     ("SW_AUTHENTICATION", "receiver.token"),
@@ -187,6 +204,7 @@ const ALIASES: [(&str, &str); 35] = [
     ("SW_ENDPOINT_NAME_MAX_LENGTH", "analysis.naming.max_endpoint_chars"),
     ("SW_CORE_ENABLE_ENDPOINT_NAME_GROUPING_BY_OPENAPI", "analysis.naming.openapi"),
     ("SW_CORE_MAX_HTTP_URIS_NUMBER_PER_SVR", "analysis.naming.max_endpoints"),
+    ("SW_SEARCHABLE_ALARM_TAG_KEYS", "alarm.searchable_tags"),
     ("SW_SEARCHABLE_TAG_KEYS", "analysis.searchable_trace_tags"),
     ("SW_CORE_SEARCHABLE_LOGS_TAGS_KEYS", "analysis.searchable_log_tags"),
     ("SW_TRACE_SAMPLE_RATE", "analysis.sampling.rate"),
@@ -304,6 +322,8 @@ impl Config {
             ("analysis", self.analysis.validate()),
             ("storage", self.storage.validate()),
             ("query", self.query.validate()),
+            ("alarm", self.alarm.validate()),
+            ("security", self.security.validate()),
         ];
         let named = |(part, problems): (&str, Vec<String>)| {
             problems.into_iter().map(|problem| format!("{part}.{problem}")).collect::<Vec<_>>()
@@ -393,7 +413,7 @@ mod tests {
             "server: { grcp: 1 }\n",
             &[],
             expect![
-                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `telemetry`, `zone`, `node_host`, `workers`, `max_connections`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
+                "server.grcp: unknown field: found `grcp`, expected `one of `grpc`, `http`, `admin`, `telemetry`, `zone`, `node_host`, `workers`, `max_connections`, `shutdown_seconds`, `log_format`, `log_level`` (from serde_json::value::Value)"
             ],
         );
         check(

@@ -3,9 +3,13 @@
 //! Start with [`app`]: it is the one page on which everything is made and connected.
 
 pub mod admin;
+pub mod alarm_telemetry;
+mod alarms;
 pub mod app;
 pub mod assets;
+pub mod auth;
 pub mod config;
+pub mod files;
 pub mod healthcheck;
 mod layering;
 mod lifecycle;
@@ -13,6 +17,7 @@ mod listeners;
 pub mod live;
 mod naming;
 pub mod net;
+mod operators;
 pub mod policies;
 pub mod process;
 mod prompt;
@@ -21,4 +26,5 @@ pub mod scrape;
 pub mod storage_command;
 pub mod telemetry;
 pub mod tls;
+mod upkeep;
 pub mod watch;

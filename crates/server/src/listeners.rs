@@ -10,14 +10,16 @@ use crate::config::{Config, ListenConfig};
 use crate::lifecycle::Tasks;
 use crate::live::{Address, Ports};
 use crate::net::{self, Places};
+use crate::operators::Routes;
 use crate::tls::Tls;
 
-/// The three listeners, bound and not yet served.
+/// The four listeners, bound and not yet served.
 pub(crate) struct Listeners {
     grpc: (TcpListener, Option<Tls>),
     http: (TcpListener, Option<Tls>),
+    admin: (TcpListener, Option<Tls>),
     telemetry: (TcpListener, Option<Tls>),
-    pub(crate) places: [(&'static str, Places); 3],
+    pub(crate) places: [(&'static str, Places); 4],
 }
 
 impl Listeners {
@@ -25,8 +27,10 @@ impl Listeners {
         Ok(Listeners {
             grpc: bind("server.grpc", &config.server.grpc).await?,
             http: bind("server.http", &config.server.http).await?,
+            admin: bind("server.admin", &config.server.admin).await?,
             telemetry: bind("server.telemetry", &config.server.telemetry).await?,
-            places: ["grpc", "http", "telemetry"].map(|name| (name, Places::new(config.server.max_connections))),
+            places: ["grpc", "http", "admin", "telemetry"]
+                .map(|name| (name, Places::new(config.server.max_connections))),
         })
     }
 
@@ -44,12 +48,14 @@ impl Listeners {
             Address { what: "agents, HTTP", url: url(&self.http, "http", "/v3")? },
             Address { what: "queries, GraphQL", url: url(&self.http, "http", "/graphql")? },
             Address { what: "status page", url: url(&self.http, "http", "/")? },
+            Address { what: "status, admin port", url: url(&self.admin, "http", "/status")? },
             Address { what: "own telemetry", url: url(&self.telemetry, "http", "/metrics")? },
         ])
     }
 
-    pub(crate) fn serve(self, tasks: &mut Tasks, grpc: Router, http: Router, telemetry: Router) {
-        let parts = [(self.grpc, grpc), (self.http, http), (self.telemetry, telemetry)];
+    pub(crate) fn serve(self, tasks: &mut Tasks, grpc: Router, routes: Routes, telemetry: Router) {
+        let parts =
+            [(self.grpc, grpc), (self.http, routes.http), (self.admin, routes.admin), (self.telemetry, telemetry)];
         for (((listener, tls), router), (name, places)) in parts.into_iter().zip(self.places) {
             if let Some(tls) = &tls {
                 tasks.background("certificates", tls.clone().watch(tasks.stop()));

@@ -16,6 +16,7 @@ use receiver::Ingest;
 use serde::Serialize;
 use storage::SharedStore;
 
+use crate::alarm_telemetry::{Line, Told};
 use crate::process;
 use crate::telemetry::EXPLODERS;
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub store: SharedStore,
     /// Which services bring too many endpoints.
     pub naming: Arc<Naming>,
+    /// How the alarm engine stands.
+    pub alarm: Told,
 }
 
 impl std::fmt::Debug for Parts {
@@ -96,6 +99,7 @@ struct Status {
     services: Vec<Service>,
     refused: Vec<Refused>,
     endpoints: Vec<Endpoints>,
+    alarm: Line,
 }
 
 /// A service some of whose endpoints' names were folded.
@@ -180,6 +184,7 @@ impl Live {
             services: inner.services(now),
             refused: refused.collect(),
             endpoints: inner.endpoints(),
+            alarm: parts.alarm.line(now),
         }
     }
 }

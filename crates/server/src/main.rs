@@ -4,8 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
+use server::auth::password;
 use server::config::{self, Config, LogFormat};
+use server::files::Files;
 use server::storage_command::{self, StorageCommand};
 use server::{app, healthcheck, process};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +45,10 @@ enum Command {
     PrintConfig,
     /// Ask the server that runs here with the same settings whether it is well; ends with 1 when it is not.
     Healthcheck,
+    /// Read a password from standard input and print its hash for `security.users`.
+    HashPassword,
+    /// Make a token for `security.tokens`, and print it and its hash.
+    NewToken,
     /// Look at the store, or copy one into another.
     #[command(subcommand)]
     Storage(StorageCommand),
@@ -49,6 +56,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Whoever makes what a configuration lacks has none that is whole yet.
+    match arguments.command {
+        Some(Command::HashPassword) => return print(hash_password()),
+        Some(Command::NewToken) => return print(new_token()),
+        _ => {}
+    }
     let dir = config::config_dir(arguments.config_dir);
     let file = arguments.config.or_else(|| dir.as_ref().map(|d| d.join("skylark.yml")).filter(|f| f.is_file()));
     // What is not UTF-8 cannot name a setting.
@@ -59,24 +72,50 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(problems) => return refuse(&problems.to_string()),
     };
-    let files = match app::Files::load(dir.as_deref(), &config) {
+    let files = match Files::load(dir.as_deref(), &config) {
         Ok(files) => files,
         Err(error) => return refuse(&format!("the configuration is not usable:\n  {error:#}")),
     };
     match arguments.command.unwrap_or(Command::Run) {
         Command::PrintConfig => say(&config.to_yaml()),
-        Command::CheckConfig => say("the configuration is fine\n"),
+        Command::CheckConfig => match files.check_alarms() {
+            Ok(report) => say(&format!("{report}\nthe configuration is fine\n")),
+            Err(report) => {
+                refuse(&format!("the configuration is not usable:\n  {}", report.to_string().replace('\n', "\n  ")))
+            }
+        },
         Command::Healthcheck => answer(healthcheck::ask(&config.server.http)),
         Command::Storage(command) => answer(storage_command::run(command, &config)),
-        Command::Run => run(config, files),
+        Command::HashPassword | Command::NewToken | Command::Run => run(config, files),
     }
 }
 
+/// The hash of the one line of standard input.
+fn hash_password() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("the password cannot be read from standard input")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        bail!("write the password into standard input, as one line");
+    }
+    password::hash(password)
+}
+
+fn new_token() -> anyhow::Result<String> {
+    let token = password::new_token()?;
+    let hash = password::hash_of_token(&token);
+    Ok(format!("token:      {token}\ntoken_hash: {hash}"))
+}
+
 /// Runs a command that answers with a text: 0 and the text, or 1 and what is wrong.
-#[expect(clippy::print_stderr, reason = "the answer of the command, for whoever typed it and for a container's log")]
 fn answer(command: impl Future<Output = anyhow::Result<String>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)) {
+    print(runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)))
+}
+
+#[expect(clippy::print_stderr, reason = "the answer of the command, for whoever typed it and for a container's log")]
+fn print(answer: anyhow::Result<String>) -> ExitCode {
+    match answer {
         Ok(words) => say(&format!("{words}\n")),
         Err(error) => {
             eprintln!("{error:#}");
@@ -109,7 +148,7 @@ fn start_logs(config: &Config) {
     }
 }
 
-fn run(config: Config, files: app::Files) -> ExitCode {
+fn run(config: Config, files: Files) -> ExitCode {
     start_logs(&config);
     if let Some(limit) = process::raise_descriptor_limit() {
         info!(limit, "open descriptors allowed");
@@ -134,7 +173,7 @@ fn run(config: Config, files: app::Files) -> ExitCode {
     }
 }
 
-async fn serve(config: Config, files: app::Files) -> anyhow::Result<()> {
+async fn serve(config: Config, files: Files) -> anyhow::Result<()> {
     // Before anything else, so that a signal during the start is not lost.
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = app::start(config, files, model::Clock::system()).await?;

@@ -14,6 +14,8 @@ use receiver::Ingest;
 use storage::SharedStore;
 use storage::writer::WriterStats;
 
+use crate::alarm_telemetry::Told;
+use crate::auth::Auth;
 use crate::net::Places;
 use crate::process;
 use crate::telemetry::{self, Family};
@@ -23,7 +25,7 @@ use crate::watch::Reloads;
 #[derive(Clone)]
 pub struct Sources {
     /// Connections of each listener.
-    pub connections: [(&'static str, Places); 3],
+    pub connections: [(&'static str, Places); 4],
     /// What became of every element.
     pub ledger: Arc<Ledger>,
     /// Sizes and commits.
@@ -44,6 +46,10 @@ pub struct Sources {
     pub reloads: Vec<Arc<Reloads>>,
     /// The time.
     pub clock: Clock,
+    /// Logins that failed.
+    pub auth: Auth,
+    /// The alarm engine.
+    pub alarm: Told,
     /// When the server started.
     pub started: UnixMillis,
 }
@@ -69,6 +75,8 @@ async fn scrape(State(sources): State<Sources>) -> ([(HeaderName, &'static str);
     families.extend(flow(&sources, now));
     families.extend(telemetry::endpoints(&sources.naming.folded(telemetry::EXPLODERS)));
     families.extend(telemetry::reloads(&sources.reloads));
+    families.push(telemetry::logins(sources.auth.failures()));
+    families.extend(sources.alarm.families(now));
     ([(header::CONTENT_TYPE, telemetry::CONTENT_TYPE)], telemetry::render(families))
 }
 

@@ -169,6 +169,12 @@ pub fn reloads(all: &[Arc<Reloads>]) -> Vec<Family> {
     ]
 }
 
+/// Requests that were turned away because nobody who may ask made them.
+pub fn logins(failures: [(&'static str, u64); 3]) -> Family {
+    let points = failures.map(|(reason, n)| (vec![("reason", reason.to_owned())], float(n)));
+    Family::counter("skylark_logins_failed", "Requests of operators turned away, by why.", points.into())
+}
+
 /// What the store says of itself.
 pub fn store(stats: &Stats) -> Vec<Family> {
     let part = |name: &String| vec![("part", name.clone())];
