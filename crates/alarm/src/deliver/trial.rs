@@ -118,12 +118,7 @@ impl Trial {
             Some(Verdict::Refused { error }) => (Status::Dead, error.clone()),
             Some(Verdict::Taken) => (Status::Sent, String::new()),
         };
-        let counter = match status {
-            Status::Sent => &counters.sent,
-            Status::Dead => &counters.dead,
-            _ => &counters.failed,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counters.ended(&self.stored.doc.receiver, status);
         if status == Status::Dead {
             info!(
                 receiver = self.stored.doc.receiver,
