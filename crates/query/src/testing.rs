@@ -39,8 +39,9 @@ pub(crate) async fn desk(store: SharedStore, catalogue: Arc<Catalogue>, layers: 
         nodes,
         node: id(1),
         host: "skylark-0".to_owned(),
-        key: Some(Arc::new(Key::of_setting("a key that tests alone have").unwrap())),
+        key: Some(Arc::new(Key::of_setting(&"5a".repeat(32)).unwrap())),
         config: Config { enabled: false, ..Config::default() },
+        shipped: "",
     };
     start(parts, std::future::pending::<()>).await.desk
 }

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alarms;
+mod alarms_manage;
+#[path = "../../src/testing.rs"]
+mod desk;
 mod hierarchy;
 mod http;
 mod metadata;

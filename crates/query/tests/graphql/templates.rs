@@ -93,7 +93,7 @@ async fn what_cannot_be_changed_says_why() {
 #[tokio::test]
 async fn a_folder_that_cannot_be_served_is_an_error_at_start() {
     let world = World::with_templates("/no/such/folder".into(), false);
-    let error = query::build(&world.config, world.sources()).err().unwrap();
+    let error = query::build(&world.config, world.sources().await).err().unwrap();
     assert!(error.to_string().contains("/no/such/folder"), "{error}");
 }
 

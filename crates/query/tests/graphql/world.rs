@@ -29,7 +29,10 @@ use storage::{
     memory::Memory,
 };
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tower::ServiceExt;
+
+use crate::desk::desk;
 
 /// 2024-01-15T12:00:00Z.
 pub(crate) const NOW: i64 = 1_705_320_000_000;
@@ -63,6 +66,8 @@ pub(crate) struct World {
     /// What the operator's file of layers says.
     pub(crate) layers: String,
     n_rows: AtomicU32,
+    /// The engine's desk, one for all requests.
+    desk: OnceCell<Arc<alarm::Desk>>,
     /// Where the store lies, if it lies anywhere.
     _folder: Option<TempDir>,
 }
@@ -87,6 +92,7 @@ impl World {
             actor: Actor::new("tester", Role::Admin, ""),
             layers: "layers: []".to_owned(),
             n_rows: AtomicU32::new(0),
+            desk: OnceCell::new(),
             _folder: folder,
         }
     }
@@ -146,7 +152,7 @@ impl World {
         self.write(Batch { rows: Vec::new(), records }).await
     }
 
-    async fn write(&self, batch: Batch) -> &Self {
+    pub(crate) async fn write(&self, batch: Batch) -> &Self {
         let written = self.store.write(&batch).await.unwrap();
         assert!(written.rows_refused.is_empty() && written.records_refused.is_empty(), "{written:?}");
         self
@@ -156,7 +162,7 @@ impl World {
         self.store.close().await.unwrap();
     }
 
-    pub(crate) fn sources(&self) -> Sources {
+    pub(crate) async fn sources(&self) -> Sources {
         let library = ("component-libraries.yml", include_str!("../../../../config/component-libraries.yml"));
         let defs = METRICS.map(|(name, scope, function)| MetricDef {
             cell: metric(name),
@@ -167,11 +173,17 @@ impl World {
         let layers = Layers::with(serde_saphyr::from_str(&self.layers).unwrap()).unwrap();
         let hierarchy: HierarchyFile =
             serde_saphyr::from_str(include_str!("../../../../config/hierarchy-definition.yml")).unwrap();
+        let catalogue = Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()]));
         Sources {
+            alarm: Arc::clone(
+                self.desk
+                    .get_or_init(|| desk(Arc::clone(&self.store), Arc::clone(&catalogue), layers.clone()))
+                    .await,
+            ),
             hierarchy: Arc::new(Hierarchy::new(&hierarchy, &layers).unwrap()),
             layers,
             store: Arc::clone(&self.store),
-            catalogue: Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()])),
+            catalogue,
             components: Arc::new(Components::read([library]).unwrap()),
             zone: Zone::utc(),
             clock: Clock::from_fn(|| UnixMillis(NOW)),
@@ -180,16 +192,31 @@ impl World {
         }
     }
 
-    pub(crate) fn app(&self) -> Router {
-        let routes = query::routes(query::build(&self.config, self.sources()).unwrap(), &self.config);
+    pub(crate) async fn app(&self) -> Router {
+        let routes = query::routes(query::build(&self.config, self.sources().await).unwrap(), &self.config);
         routes.layer(Extension(self.actor.clone()))
+    }
+
+    /// The answer of the status endpoints to a path.
+    pub(crate) async fn status(&self, path: &str) -> Value {
+        let routes = query::alarm_status(self.sources().await.alarm);
+        let response = routes.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
+    }
+
+    /// The extensions of the first error of a query that has one.
+    pub(crate) async fn extensions(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.answer(query, variables).await;
+        assert!(answer["errors"][0]["message"].is_string(), "no error: {answer}");
+        answer["errors"][0]["extensions"].take()
     }
 
     /// The answer to a body, as it is.
     pub(crate) async fn send(&self, content_type: &str, body: String) -> (StatusCode, String) {
         let request =
             Request::post("/graphql").header(header::CONTENT_TYPE, content_type).body(Body::from(body)).unwrap();
-        let response = self.app().oneshot(request).await.unwrap();
+        let response = self.app().await.oneshot(request).await.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
