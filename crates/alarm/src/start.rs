@@ -9,9 +9,9 @@ use model::layer::Layers;
 use model::metric::Catalogue;
 use model::{Clock, Zone};
 use storage::chance::random;
-use storage::lease::{Lease, Tenure};
+use storage::lease::{Lease, Tenure, Term};
 use storage::nodes::Nodes;
-use storage::snapshot::follow;
+use storage::snapshot::{Editor, Snapshots, follow};
 use storage::{Backend, SharedStore};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -103,8 +103,7 @@ pub async fn start<S>(parts: Parts, stopped: impl Fn() -> S) -> Alarm
 where
     S: Future<Output = ()> + Send + 'static,
 {
-    let transport =
-        Transport::new(&parts.config.deliver, Guard::new(&parts.config.egress), parts.key.as_ref().map(Arc::clone));
+    let transport = Transport::new(&parts.config.deliver, Guard::new(&parts.config.egress), parts.key.clone());
     connect(parts, transport, stopped).await
 }
 
@@ -113,68 +112,32 @@ pub(crate) async fn connect<S>(parts: Parts, transport: Transport, stopped: impl
 where
     S: Future<Output = ()> + Send + 'static,
 {
-    let Parts { store, backend, clock, zone, layers, catalogue, nodes, node, host, key, config, shipped } = parts;
-    let (timing, look) = match backend {
-        Backend::OpenSearch => (Timing::FAR, Duration::from_secs(2)),
-        Backend::Embedded | Backend::Memory => (Timing::NEAR, Duration::from_millis(500)),
-    };
+    let (store, clock) = (Arc::clone(&parts.store), parts.clock.clone());
+    let look = if parts.is_far() { Duration::from_secs(2) } else { Duration::from_millis(500) };
     let (follower, snapshots, editor) = follow(Arc::clone(&store), clock.clone(), FOLLOWED, look, random());
     let editor = Arc::new(editor);
-    let edits =
-        Edits::new(Arc::clone(&store), Arc::clone(&editor), clock.clone(), Arc::clone(&catalogue), key, random());
+    let (catalogue, key) = (Arc::clone(&parts.catalogue), parts.key.clone());
+    let edits = Edits::new(Arc::clone(&store), Arc::clone(&editor), clock.clone(), catalogue, key, random());
     let edits = Arc::new(edits);
-    let (lease, tenure) = Lease::new(Arc::clone(&store), clock.clone(), LEASE, node, random());
-    let about = About { zone: zone.clone(), external_url: config.base_url() };
-    let transport = Arc::new(transport);
-    let (outbox, counters) = (Outbox::default(), Arc::new(Counters::default()));
+    let (lease, tenure) = Lease::new(store, clock, LEASE, Arc::clone(&parts.node), random());
+    let (path, host) = (parts.config.settings_file.clone(), parts.host.clone());
+    let (file, file_views) = ServerFile::open(path, parts.shipped, host, Arc::clone(&edits), tenure.clone()).await;
     let (teller, views) = Teller::new();
     let (fenced, is_fenced) = watch::channel(None);
-    let (file, file_views) =
-        ServerFile::open(config.settings_file.clone(), shipped, host, Arc::clone(&edits), tenure.clone()).await;
-
-    let engine = Engine {
-        store: Arc::clone(&store),
-        clock: clock.clone(),
-        zone: zone.clone(),
-        layers: layers.clone(),
-        catalogue: Arc::clone(&catalogue),
-        tenure: tenure.clone(),
-        nodes: nodes.clone(),
-        snapshots: snapshots.clone(),
-        edits: Arc::clone(&edits),
-        about: about.clone(),
-        outbox: outbox.clone(),
-        timing,
-        searchable: config.searchable_tags.clone(),
-        teller,
-        fenced,
-        seed: random(),
-    };
-    let sender = Sender {
-        store: Arc::clone(&store),
-        clock: clock.clone(),
-        tenure: tenure.clone(),
-        snapshots: snapshots.clone(),
-        transport: Arc::clone(&transport),
-        about: about.clone(),
-        config: config.deliver.clone(),
-        outbox: outbox.clone(),
-        counters: Arc::clone(&counters),
-        fenced: is_fenced,
-        seed: random(),
-    };
-    let watchdog = Watchdog {
-        config: config.watchdog.clone(),
-        views: views.clone(),
-        tenure: tenure.clone(),
-        snapshots: snapshots.clone(),
-        transport: Arc::clone(&transport),
-        counters: Arc::clone(&counters),
-        about: about.clone(),
-        clock: clock.clone(),
+    let made = Made {
+        about: About { zone: parts.zone.clone(), external_url: parts.config.base_url() },
+        transport: Arc::new(transport),
+        outbox: Outbox::default(),
+        counters: Arc::default(),
+        parts,
+        snapshots,
+        editor,
+        edits,
+        tenure,
+        views,
     };
     let mut tasks: Vec<Task> = vec![("alarm follower", Box::pin(follower.run(stopped())))];
-    if config.enabled {
+    if made.parts.config.enabled {
         // The lease is given up last, so that nobody takes what was sent for what was not.
         let (busy, mut idle) = mpsc::channel::<()>(1);
         let stop = stopped();
@@ -183,31 +146,113 @@ where
             // Either way it is time.
             drop(timeout(LEAVE, idle.recv()).await);
         };
-        tasks.push(("alarm engine", Box::pin(busy_with(busy.clone(), engine::run(engine, stopped())))));
-        tasks.push(("alarm sender", Box::pin(busy_with(busy, deliver::run(sender, stopped())))));
+        let engine = engine::run(made.engine(teller, fenced), stopped());
+        let sender = deliver::run(made.sender(is_fenced), stopped());
+        tasks.push(("alarm engine", Box::pin(busy_with(busy.clone(), engine))));
+        tasks.push(("alarm sender", Box::pin(busy_with(busy, sender))));
         tasks.push(("alarm lease", Box::pin(lease.run(leave))));
         tasks.push(("alarm file", Box::pin(file.run(stopped()))));
-        tasks.push(("alarm watchdog", Box::pin(watchdog::run(watchdog, stopped()))));
+        tasks.push(("alarm watchdog", Box::pin(watchdog::run(made.watchdog(), stopped()))));
     }
-    let desk = Desk::new(desk::Parts {
-        store,
-        clock,
-        zone,
-        catalogue,
-        layers,
-        edits,
-        editor,
-        snapshots,
-        tenure: tenure.clone(),
-        nodes,
-        transport,
-        about,
-        outbox,
-        counters: Arc::clone(&counters),
-        engine: views.clone(),
-        config: config.desk,
-    });
-    Alarm { desk: Arc::new(desk), views, file: file_views, counters, tenure, tasks }
+    let (counters, tenure, views) = (Arc::clone(&made.counters), made.tenure.clone(), made.views.clone());
+    Alarm { desk: Arc::new(made.desk()), views, file: file_views, counters, tenure, tasks }
+}
+
+impl Parts {
+    /// Whether the store takes its time to show what was written.
+    fn is_far(&self) -> bool {
+        self.backend == Backend::OpenSearch
+    }
+}
+
+/// What the parts have in common.
+struct Made {
+    parts: Parts,
+    snapshots: Snapshots,
+    editor: Arc<Editor>,
+    edits: Arc<Edits>,
+    tenure: Tenure,
+    transport: Arc<Transport>,
+    about: About,
+    outbox: Outbox,
+    counters: Arc<Counters>,
+    views: Views,
+}
+
+impl Made {
+    fn engine(&self, teller: Teller, fenced: watch::Sender<Option<Term>>) -> Engine {
+        let parts = &self.parts;
+        Engine {
+            store: Arc::clone(&parts.store),
+            clock: parts.clock.clone(),
+            zone: parts.zone.clone(),
+            layers: parts.layers.clone(),
+            catalogue: Arc::clone(&parts.catalogue),
+            tenure: self.tenure.clone(),
+            nodes: parts.nodes.clone(),
+            snapshots: self.snapshots.clone(),
+            edits: Arc::clone(&self.edits),
+            about: self.about.clone(),
+            outbox: self.outbox.clone(),
+            timing: if parts.is_far() { Timing::FAR } else { Timing::NEAR },
+            searchable: parts.config.searchable_tags.clone(),
+            teller,
+            fenced,
+            seed: random(),
+        }
+    }
+
+    fn sender(&self, fenced: watch::Receiver<Option<Term>>) -> Sender {
+        Sender {
+            store: Arc::clone(&self.parts.store),
+            clock: self.parts.clock.clone(),
+            tenure: self.tenure.clone(),
+            snapshots: self.snapshots.clone(),
+            transport: Arc::clone(&self.transport),
+            about: self.about.clone(),
+            config: self.parts.config.deliver.clone(),
+            outbox: self.outbox.clone(),
+            counters: Arc::clone(&self.counters),
+            fenced,
+            seed: random(),
+        }
+    }
+
+    fn watchdog(&self) -> Watchdog {
+        Watchdog {
+            config: self.parts.config.watchdog.clone(),
+            views: self.views.clone(),
+            tenure: self.tenure.clone(),
+            snapshots: self.snapshots.clone(),
+            transport: Arc::clone(&self.transport),
+            counters: Arc::clone(&self.counters),
+            about: self.about.clone(),
+            clock: self.parts.clock.clone(),
+        }
+    }
+
+    fn desk(self) -> Desk {
+        let Made { parts, snapshots, editor, edits, tenure, transport, about, outbox, counters, views } = self;
+        let Parts { store, clock, zone, layers, catalogue, nodes, config, .. } = parts;
+        Desk::new(desk::Parts {
+            store,
+            clock,
+            zone,
+            catalogue,
+            layers,
+            edits,
+            editor,
+            snapshots,
+            tenure,
+            nodes,
+            transport,
+            about,
+            outbox,
+            counters,
+            engine: views,
+            config: config.desk,
+        })
+    }
 }
 
 /// A task that holds something as long as it runs.

@@ -44,10 +44,14 @@ pub struct Transport {
     pub(crate) wire: Option<Wire>,
 }
 
-/// What is told, instead of being sent.
+/// What becomes of a notification that is told instead of being sent.
+#[cfg(test)]
+pub(crate) type Telling = std::pin::Pin<Box<dyn Future<Output = Sent> + Send>>;
+
+/// What tells it.
 #[cfg(test)]
 #[derive(Clone)]
-pub(crate) struct Wire(pub(crate) Arc<dyn Fn(Shown) -> std::pin::Pin<Box<dyn Future<Output = Sent> + Send>> + Send + Sync>);
+pub(crate) struct Wire(pub(crate) Arc<dyn Fn(Shown) -> Telling + Send + Sync>);
 
 #[cfg(test)]
 impl std::fmt::Debug for Wire {

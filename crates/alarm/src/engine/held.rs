@@ -10,7 +10,7 @@ use storage::StoreError;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::documents::Documents;
+use super::documents::{Changed, Documents};
 use super::keep::{AT_ONCE, Keeper, Known};
 use super::take_over::concerns;
 use super::view::{Pass, View};
@@ -36,6 +36,8 @@ pub(super) struct Held {
     pub(super) keeper: Keeper,
     pub(super) dispatcher: Dispatcher,
     pub(super) documents: Documents,
+    /// Whether the rules are to be compiled.
+    pub(super) unplanned: bool,
     /// In the hands of a pass where it is not here.
     pub(super) work: Option<Box<Work>>,
     /// Incidents that dispatch must know, as they are stored.
@@ -98,7 +100,7 @@ impl Held {
 
     /// Does what is due. What cannot be done now does not keep back what can.
     pub(super) async fn look(&mut self) -> Result<(), StoreError> {
-        self.take_documents();
+        self.take_documents().await?;
         let finished = self.finish().await;
         let evaluated = match finished {
             Ok(()) => self.evaluate().await,
@@ -111,20 +113,22 @@ impl Held {
     }
 
     /// Takes what operators have set since.
-    fn take_documents(&mut self) {
+    async fn take_documents(&mut self) -> Result<(), StoreError> {
         let changed = self.documents.take(&self.engine.snapshots.now());
-        if let Some(work) = self.work.as_mut().filter(|_| changed.rules) {
-            let recalled = work.plan(&self.documents.rules);
+        self.unplanned |= changed.rules;
+        self.dirty |= changed.noise;
+        if self.unplanned {
+            let rules = self.documents.rules.clone();
+            let recalled = self.compute(move |work| work.plan(&rules)).await?;
+            self.unplanned = false;
             self.recalled.retain(|rule| !recalled.iter().any(|new| new.doc.id == rule.doc.id));
             self.recalled.extend(recalled);
             self.due.running = Instant::now();
         }
-        if changed.noise {
-            self.dirty = true;
-        }
-        if changed.rules || changed.noise {
+        if changed != Changed::default() {
             self.show();
         }
+        Ok(())
     }
 
     /// Evaluates the minutes that can be, and the running one where it is due.

@@ -126,21 +126,21 @@ async fn tenancy(engine: &Arc<Engine>, term: Term) {
     let mut snapshots = engine.snapshots.clone();
     let mut failing = Failing::default();
     while engine.tenure.term() == Some(term) {
-        let looked = match held.take() {
+        let looked = match &mut held {
             None => take_over(engine, term).await.map(|taken| {
                 if taken.is_some() {
                     info!("alarm rules are evaluated here");
                 }
                 held = taken;
             }),
-            Some(mut holding) => {
-                let looked = holding.look().await;
-                // What a pass that panicked had in its hands is gone: all is read again.
-                held = holding.is_whole().then_some(holding);
-                looked
-            }
+            Some(holding) => holding.look().await,
         };
         failing.tell(engine, looked.err());
+        if held.as_ref().is_some_and(|held| !held.is_whole()) {
+            // What a pass that panicked had in its hands is gone: all is read again, and not over and over.
+            held = None;
+            sleep(EVERY).await;
+        }
         tokio::select! {
             _ = snapshots.changed() => {}
             () = sleep(LOOK) => {}

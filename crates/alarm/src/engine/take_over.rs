@@ -61,7 +61,6 @@ pub(super) async fn take_over(engine: &Arc<Engine>, term: Term) -> Result<Option
     let mut incidents: Known = all.into_iter().map(|stored| (stored.doc.id.clone(), stored)).collect();
     keeper.records(&again, &incidents).await?;
     incidents.retain(|_, stored| concerns(stored, now.plus(-WINDOW_MS)));
-    let recalled = work.plan(&documents.rules);
     let mut dispatcher = Dispatcher::new(engine.store.clone(), keeper.chance.bits());
     dispatcher.forget();
     Ok(Some(Held {
@@ -69,13 +68,14 @@ pub(super) async fn take_over(engine: &Arc<Engine>, term: Term) -> Result<Option
         keeper,
         dispatcher,
         documents,
+        unplanned: true,
         work: Some(Box::new(work)),
         incidents,
         cursor: evaluated.map(Cursor::at).unwrap_or_default(),
         progress,
         noted: evaluated,
         document,
-        recalled,
+        recalled: Vec::new(),
         pending: None,
         dirty: true,
         next: None,

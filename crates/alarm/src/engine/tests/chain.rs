@@ -21,14 +21,14 @@ async fn from_rows_to_a_receiver_and_to_the_lists() {
     let node = sim.node(1, FINE).await;
     sim.until(600).await;
     expect![[r#"
-         310 slow Fired a
-         310 slow Fired b
-         426 slow FiredAgain a
-         426 slow FiredAgain b
-         486 slow FiredAgain a
-         486 slow FiredAgain b
-         546 slow Recovered a
-         546 slow Recovered b
+        0310 slow Fired a
+        0310 slow Fired b
+        0426 slow FiredAgain a
+        0426 slow FiredAgain b
+        0486 slow FiredAgain a
+        0486 slow FiredAgain b
+        0546 slow Recovered a
+        0546 slow Recovered b
     "#]]
     .assert_eq(&sim.told());
     assert_eq!(sim.assert_all_told().await, 0);
@@ -68,7 +68,7 @@ async fn data_that_come_late_count_in_the_minutes_after() {
     sim.memory.write(&Batch { rows: vec![late], records: Vec::new() }).await.unwrap();
     sim.until(6 * 60 + 30).await;
     expect![[r#"
-         330 often Fired a
+        0330 often Fired a
     "#]]
     .assert_eq(&sim.told());
 }
@@ -80,21 +80,21 @@ async fn silence_is_an_alarm_or_an_end_as_the_rule_says() {
     let gone = NoData { policy: NoDataPolicy::Alert, after: 2 };
     sim.rule(Rule { no_data: gone, ..rule("gone", "avg(resp_time) > 5000", 1) }).await;
     sim.rule(rule("slow", "avg(resp_time) > 50", 1)).await;
-    sim.feed("resp_time", &["a"], |_, minute| (minute < 3 || minute > 7).then_some(100));
+    sim.feed("resp_time", &["a"], |_, minute| (!(3..=7).contains(&minute)).then_some(100));
     let node = sim.node(1, FINE).await;
     sim.until(10 * 60 + 30).await;
     expect![[r#"
-          10 slow Fired a
-         126 slow FiredAgain a
-         186 slow FiredAgain a
-         246 slow Recovered a
-         306 gone Fired a
-         366 gone FiredAgain a
-         426 gone FiredAgain a
-         486 gone FiredAgain a
-         490 slow Fired a
-         546 gone Recovered a
-         606 slow FiredAgain a
+        0010 slow Fired a
+        0126 slow FiredAgain a
+        0186 slow FiredAgain a
+        0246 slow Recovered a
+        0306 gone Fired a
+        0366 gone FiredAgain a
+        0426 gone FiredAgain a
+        0486 gone FiredAgain a
+        0490 slow Fired a
+        0546 gone Recovered a
+        0606 slow FiredAgain a
     "#]]
     .assert_eq(&sim.told());
     let reasons: Vec<_> = sim
@@ -177,4 +177,25 @@ async fn what_is_long_over_leaves_the_store() {
     let policy = Retention { records_days: 3, metrics_days: 7 };
     sim.until(33 * 86_400).await;
     assert!(sim.memory.expire(&policy, sim.clock().now()).await.unwrap().items >= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn passes_that_take_long_are_made_less_often() {
+    let sim = Sim::new();
+    sim.receiver("webhook.a").await;
+    sim.rule(rule("slow", "avg(resp_time) > 500", 1)).await;
+    sim.feed("resp_time", &["a"], slow_in(0..0));
+    let node = sim.node(1, FINE).await;
+    sim.until(300).await;
+    let passes = || node.alarm.views.now().n_passes;
+    let at_first = passes();
+    sim.until(600).await;
+    // The running minute every ten seconds and when it says something first, the closed one once.
+    let fast = passes() - at_first;
+    assert!((35..=45).contains(&fast), "{fast} in five minutes");
+    node.slow.store(9, Ordering::Relaxed);
+    sim.until(900).await;
+    let slow = passes() - at_first - fast;
+    assert!((14..=22).contains(&slow), "{slow} in five minutes");
+    assert_eq!(node.alarm.views.now().evaluated, Some(Bucket(START + 13)));
 }

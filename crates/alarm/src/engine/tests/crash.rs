@@ -55,7 +55,6 @@ async fn two_hundred_crashes_lose_nothing_and_move_no_timer() {
     let twice = sim.assert_all_told().await;
     let n = sim.heard().len();
     assert!(crashes >= 200, "{crashes}");
-    eprintln!("{crashes} crashes, {n} told, {twice} of them twice");
     assert!(twice * 100 < n, "{twice} of {n} were told twice");
     let got: BTreeSet<_> = decided(&sim).await.into_iter().filter(|(.., minute)| *minute < 195).collect();
     let missing: Vec<_> = wanted.difference(&got).collect();

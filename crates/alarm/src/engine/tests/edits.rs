@@ -25,17 +25,17 @@ async fn a_rule_that_is_made_or_edited_sees_the_minutes_before_and_touches_no_ot
     let made = edits.create(rule("made", "sum(resp_time > 200) >= 10", 10), &Node::by()).await.unwrap();
     sim.until(10 * 60 + 35).await;
     expect![[r#"
-          10 other Fired a
-         620 made Fired a
+        0010 other Fired a
+        0620 made Fired a
     "#]]
     .assert_eq(&sim.told());
     let edited = Rule { expression: "sum(resp_time > 400) >= 1".to_owned(), ..made.stored.doc };
     edits.update(edited, Some(made.stored.revision), &Node::by()).await.unwrap();
     sim.until(12 * 60 + 20).await;
     expect![[r#"
-          10 other Fired a
-         620 made Fired a
-         726 made Recovered a
+        0010 other Fired a
+        0620 made Fired a
+        0726 made Recovered a
     "#]]
     .assert_eq(&sim.told());
     let after = sim.all::<Incident>().await;
@@ -85,7 +85,7 @@ async fn a_silence_ends_with_what_it_silenced_and_who_takes_care_is_not_told() {
     node.alarm.desk.act(&often, &Act::Acknowledge { until: None }, &Node::by()).await.unwrap();
     sim.until(8 * 60).await;
     expect![[r#"
-         126 often Fired a
+        0126 often Fired a
     "#]]
     .assert_eq(&sim.told());
     let silences = sim.all::<Silence>().await;

@@ -7,7 +7,7 @@ mod handover;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,6 +78,8 @@ struct Node {
     gate: watch::Sender<bool>,
     /// Whether rows cannot be read.
     blind: Arc<AtomicBool>,
+    /// How long it takes to read rows, in seconds.
+    slow: Arc<AtomicU64>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -115,10 +117,14 @@ impl Sim {
 
     async fn node_with(&self, seed: u64, faults: Faults, config: Config) -> Node {
         let (gate, open) = watch::channel(true);
-        let blind = Arc::new(AtomicBool::new(false));
+        let (blind, slow) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let faulty = Arc::new(FaultyStore::new(Arc::clone(&self.memory), seed, faults));
-        let store: SharedStore =
-            Arc::new(Gate { inner: Arc::clone(&faulty) as SharedStore, open: open.clone(), blind: Arc::clone(&blind) });
+        let store: SharedStore = Arc::new(Gate {
+            inner: Arc::clone(&faulty) as SharedStore,
+            open: open.clone(),
+            blind: Arc::clone(&blind),
+            slow: Arc::clone(&slow),
+        });
         let clock = self.clock();
         let node = nodes::Node {
             host: format!("n{seed}"),
@@ -162,7 +168,7 @@ impl Sim {
         for (_, task) in alarm.tasks.drain(..) {
             tasks.spawn(task);
         }
-        Node { alarm, store: faulty, gate, blind, stop, tasks }
+        Node { alarm, store: faulty, gate, blind, slow, stop, tasks }
     }
 
     fn wire(&self, open: watch::Receiver<bool>) -> Wire {
@@ -204,7 +210,7 @@ impl Sim {
     fn told(&self) -> String {
         let line = |heard: &Heard| {
             let seconds = (heard.at.0 - Bucket(START).start().0) / 1_000;
-            format!("{seconds:>4} {} {:?} {}\n", heard.rule, heard.what, heard.entity)
+            format!("{seconds:04} {} {:?} {}\n", heard.rule, heard.what, heard.entity)
         };
         self.heard().iter().map(line).collect()
     }
@@ -345,6 +351,7 @@ struct Gate {
     inner: SharedStore,
     open: watch::Receiver<bool>,
     blind: Arc<AtomicBool>,
+    slow: Arc<AtomicU64>,
 }
 
 impl Gate {
@@ -375,6 +382,7 @@ impl Store for Gate {
         if self.blind.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("rows cannot be read".to_owned()));
         }
+        sleep(Duration::from_secs(self.slow.load(Ordering::Relaxed))).await;
         self.inner.scan(query).await
     }
 
