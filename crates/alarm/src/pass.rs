@@ -315,4 +315,6 @@ pub fn onto(changed: &Incident, stored: &Incident) -> Option<Incident> {
 }
 
 #[cfg(test)]
+mod law;
+#[cfg(test)]
 mod tests;

@@ -121,7 +121,7 @@ pub async fn refresh(store: &dyn Store, columns: &mut Columns) -> Result<(), Sto
 /// Forgets entities that retention took: those without a life row, or with an end without one, of which columns hold no value. Entities
 /// live for days, so once an hour is often enough.
 pub async fn forget(store: &dyn Store, columns: &mut Columns) -> Result<(), StoreError> {
-    let mut silent: Vec<(Scope, String, Vec<(Scope, String)>)> = Vec::new();
+    let mut silent: Vec<(Scope, String, Ends)> = Vec::new();
     for (scope, table) in columns.tables() {
         for (at, watched) in table.watched().iter().enumerate().filter(|(_, watched)| !watched.gone) {
             if !table.has_values(at) {
@@ -138,7 +138,10 @@ pub async fn forget(store: &dyn Store, columns: &mut Columns) -> Result<(), Stor
         let ids: Vec<&str> = ids.into_iter().collect();
         for ids in ids.chunks(AT_ONCE) {
             let named = Entities::Ids(ids.iter().map(|id| Arc::from(*id)).collect());
-            for_lives(store, scope, named, |row| drop(alive.insert((scope, Arc::clone(&row.entity))))).await?;
+            let found = |row: &MergedRow| {
+                alive.insert((scope, Arc::clone(&row.entity)));
+            };
+            for_lives(store, scope, named, found).await?;
         }
     }
     for (scope, id, ends) in &silent {
@@ -150,7 +153,9 @@ pub async fn forget(store: &dyn Store, columns: &mut Columns) -> Result<(), Stor
 }
 
 /// What must have a life row for an entity to be alive: itself, or both ends of a call.
-fn ends(entity: &Entity) -> Vec<(Scope, String)> {
+type Ends = Vec<(Scope, String)>;
+
+fn ends(entity: &Entity) -> Ends {
     let scope = match entity.scope {
         Scope::ServiceRelation => Scope::Service,
         Scope::ServiceInstanceRelation => Scope::ServiceInstance,
@@ -385,7 +390,7 @@ impl Reading {
 }
 
 impl Wanted {
-    /// Where the values of a label set lie, and whether it is a new one. `None`: it is, and there is no room.
+    /// Where the values of a label set lie, and whether it is a new one beside others. `None`: it is, and there is no room.
     fn set(&mut self, label: Option<(&'static str, &str)>, has_room: bool, most: usize) -> Option<(usize, bool)> {
         let labels: Labels = label.map(|(key, label)| (key.to_owned(), label.to_owned())).into_iter().collect();
         if let Some(set) = self.sets.get(&labels) {
@@ -397,7 +402,7 @@ impl Wanted {
         }
         self.rows.push(Rows { labels: labels.clone(), by_bucket: BTreeMap::new() });
         self.sets.insert(labels, set);
-        Some((set, true))
+        Some((set, set > 0))
     }
 
     fn put(&mut self, set: usize, bucket: Bucket, at: usize, n_entities: usize, number: f64) {

@@ -17,7 +17,7 @@ use crate::window;
 use super::{Ground, Node, TrialError, compute, documents, evaluated, minute, node, only, plan};
 
 /// Matches that are listed at most.
-pub const MAX_LISTED: usize = 100;
+pub const MAX_MATCHES: usize = 100;
 
 /// Whom a rule matches.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,7 +105,7 @@ fn report(
         listed.push((!fires(noted), &watched.entity, at, noted));
     }
     listed.sort_by(|one, other| (one.0, &one.1.name, &one.3.labels).cmp(&(other.0, &other.1.name, &other.3.labels)));
-    let matches = listed.into_iter().take(MAX_LISTED).map(|(quiet, entity, at, noted)| {
+    let matches = listed.into_iter().take(MAX_MATCHES).map(|(quiet, entity, at, noted)| {
         let watched = columns.table(planned.scope).and_then(|table| table.watched().get(at));
         let layers = watched.map(|watched| watched.layers.clone()).unwrap_or_default();
         let (_, numbers) = node::numbers(planned, entity, &layers);

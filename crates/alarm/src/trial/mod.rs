@@ -38,8 +38,11 @@ use crate::plan::{Plan, Planned};
 use crate::rule::Rule;
 use crate::state::Seen;
 
-pub use self::backtest::{Backtest, BacktestInput, Diff, Event, Limits, Line, Moment, Noisy, backtest};
-pub use self::dry_run::{DryRun, Match, dry_run};
+pub use self::backtest::{
+    Backtest, BacktestInput, DEFAULT_MINUTES, Diff, Event, Limits, Line, MAX_EVENTS, MAX_LINE_EVENTS, MAX_LINES,
+    MAX_MINUTES, Moment, Noisy, backtest,
+};
+pub use self::dry_run::{DryRun, MAX_MATCHES, Match, dry_run};
 pub use self::explain::{Explanation, Heard, Next, OfIncident, Read, Samples, Step, explain};
 pub use self::node::{Node, NodeResult};
 pub use self::notified::Notified;

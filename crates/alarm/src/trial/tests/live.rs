@@ -22,7 +22,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         Just("sum(resp_time > $limit) >= 2"),
         Just("sum(cpm) < 2"),
         Just("avg(percentile{p='50,99'}) > $limit"),
-        Just("increase(cpm, 2) >= 0 && avg(resp_time) > $limit"),
+        Just("sum(increase(cpm, 2) >= 0) >= 1 && avg(resp_time) > $limit"),
         Just("avg(resp_time) > avg(offset(resp_time, 10m))"),
     ];
     let policy = prop_oneof![

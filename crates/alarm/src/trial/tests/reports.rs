@@ -65,7 +65,7 @@ async fn a_backtest_tells_of_transitions_notifications_and_what_is_different() {
     let store = store(&values).await;
     let ground = ground(Arc::clone(&store));
     let receiver: Receiver = serde_json::from_value(serde_json::json!({
-        "id": "webhook.ops", "kind": "webhook", "default": true, "settings": {"url": "http://localhost/"}
+        "id": "webhook.ops", "kind": "webhook", "isDefault": true, "settings": {"url": "http://localhost/"}
     }))
     .unwrap();
     keep(store.as_ref(), &receiver).await;
@@ -153,7 +153,7 @@ async fn a_validation_says_what_is_worth_to_be_known() {
     expect![[r#"
         true Some("SERVICE") 2 1: 
         true Some("SERVICE") 2 0: never_true expression: it was true of nothing in the last 1440 minutes
-        true Some("SERVICE") 2 2: 
+        true Some("SERVICE") 2 2: always_true expression: it was true of everything in the last 1440 minutes
         false None 0 0: bad_expression expression:1:5: there is no metric resp_tim
         true Some("SERVICE") 0 0: matches_nothing selector.serviceRegex: nothing that there is at present matches; watches_nothing selector: there is no entity with values that it watches
         false Some("SERVICE") 2 1: unknown_receiver hooks: there is no receiver webhook.none
