@@ -10,7 +10,9 @@ const SERVICES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", 
 fn value(service: &str, minute: u32) -> Option<i64> {
     let number = u32::from(service.as_bytes()[0]);
     let pace = 5 + number % 7;
-    Some(if (minute / pace + number).is_multiple_of(2) { 900 } else { 100 })
+    // At the end all is fine, so that nothing waits for its group.
+    let slow = minute < 205 && (minute / pace + number).is_multiple_of(2);
+    Some(if slow { 900 } else { 100 })
 }
 
 async fn world() -> Sim {
