@@ -43,7 +43,11 @@ pub(crate) async fn list(
     // Nothing is of all scopes: who asks for them wants no condition.
     if let Some(scope) = scope.filter(|scope| *scope != WireScope::All) {
         let code = scope_of(scope).map_or(0, Scope::code);
-        conditions.push(Condition { field: field::SCOPE, test: Test::Equal(FieldValue::Int(code.into())), negate: false });
+        conditions.push(Condition {
+            field: field::SCOPE,
+            test: Test::Equal(FieldValue::Int(code.into())),
+            negate: false,
+        });
     }
     page(app, &range, conditions, paging, with_events).await
 }
@@ -76,11 +80,8 @@ pub(crate) async fn query(
 fn common(keyword: Option<&str>, tags: &[wire::AlarmTag]) -> Vec<Condition> {
     let tags = tags.iter().filter(|tag| !tag.key.trim().is_empty());
     let mut conditions: Vec<_> = tags.map(|tag| tagged(field::TAGS, &tag.key, tag.value.as_deref())).collect();
-    let phrase = |keyword: &str| Condition {
-        field: field::MESSAGE,
-        test: Test::Phrase(keyword.to_owned()),
-        negate: false,
-    };
+    let phrase =
+        |keyword: &str| Condition { field: field::MESSAGE, test: Test::Phrase(keyword.to_owned()), negate: false };
     conditions.extend(given(keyword.map(str::trim)).map(phrase));
     conditions
 }
@@ -139,10 +140,8 @@ fn described(entity: &Entity) -> String {
         ("destEndpointName", &entity.dest_endpoint_name),
         ("destProcessName", &entity.dest_process_name),
     ];
-    let named: Vec<_> = names
-        .into_iter()
-        .filter_map(|(key, name)| Some(format!("{key}: {:?}", given(name.as_deref())?)))
-        .collect();
+    let named: Vec<_> =
+        names.into_iter().filter_map(|(key, name)| Some(format!("{key}: {:?}", given(name.as_deref())?))).collect();
     format!("{{{}}}", named.join(", "))
 }
 
@@ -183,11 +182,7 @@ fn body(record: &Record) -> Option<Fired> {
 }
 
 /// When each of the alarms was over, by id; those that are open are missing.
-async fn recovered(
-    app: &App,
-    range: &Range,
-    alarms: &[Record],
-) -> Result<HashMap<ByteString, UnixMillis>, Error> {
+async fn recovered(app: &App, range: &Range, alarms: &[Record]) -> Result<HashMap<ByteString, UnixMillis>, Error> {
     if alarms.is_empty() {
         return Ok(HashMap::new());
     }

@@ -21,12 +21,7 @@ pub struct AlarmConfigQuery;
 #[Object]
 impl AlarmConfigQuery {
     /// What was changed, by whom and why, the newest first.
-    async fn alarm_audit(
-        &self,
-        ctx: &Context<'_>,
-        filter: AuditFilter,
-        paging: Pagination,
-    ) -> Result<Vec<AuditEntry>> {
+    async fn alarm_audit(&self, ctx: &Context<'_>, filter: AuditFilter, paging: Pagination) -> Result<Vec<AuditEntry>> {
         let at = |time: Option<Long>| time.map(|Long(at)| model::UnixMillis(at));
         let AuditFilter { kind, target, actor, from, before } = filter;
         let target = target.map(|id| id.to_string());
@@ -93,7 +88,10 @@ impl AlarmConfigMutation {
     }
 
     /// Imports a file. What cannot be taken is told of and does not keep the rest from being imported.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the mutation's, and the macro makes several functions of them"
+    )]
     async fn import_alarm_settings(
         &self,
         ctx: &Context<'_>,

@@ -1,6 +1,10 @@
 //! Receivers, with their tests. Secrets are written and never read: they are shown as `***`, and what is written as `***` stays.
 
-use alarm::{desk, edit::{Done, Edited as _}, receiver::Receiver};
+use alarm::{
+    desk,
+    edit::{Done, Edited as _},
+    receiver::Receiver,
+};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use serde::{Deserialize, Serialize};
 

@@ -54,7 +54,10 @@ pub struct AlarmRoutesMutation;
 impl AlarmRoutesMutation {
     /// Makes or replaces the route at a path: the names from the first level under the root to its own; an empty path is the root.
     /// Its children stay where the input has none.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the mutation's, and the macro makes several functions of them"
+    )]
     async fn upsert_alarm_route(
         &self,
         ctx: &Context<'_>,
@@ -97,7 +100,11 @@ impl AlarmRoutesMutation {
     ) -> Result<AlarmRoutingPayload> {
         let change = |routing: &mut Routing| {
             let Some((name, parents)) = path.split_last() else {
-                return Err(refused("MISSING", "path", "the root stays: it is what all others have their defaults from"));
+                return Err(refused(
+                    "MISSING",
+                    "path",
+                    "the root stays: it is what all others have their defaults from",
+                ));
             };
             let parent = find(&mut routing.root, parents).ok_or_else(|| no_route(parents))?;
             let n = parent.routes.len();

@@ -118,7 +118,8 @@ impl AlarmRulesMutation {
         // Of a map the patch changes the keys it has; a list replaces the whole.
         let present: Value = serde_json::to_value(&present.doc).unwrap_or_default();
         for map in ["variables", "tags", "annotations"] {
-            let (Some(Value::Object(wanted)), Some(Value::Object(there))) = (patch.get_mut(map), present.get(map)) else {
+            let (Some(Value::Object(wanted)), Some(Value::Object(there))) = (patch.get_mut(map), present.get(map))
+            else {
                 continue;
             };
             for key in there.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect::<Vec<_>>() {
@@ -201,7 +202,11 @@ impl AlarmRulesMutation {
         client_mutation_id: Option<String>,
     ) -> Result<BulkPayload> {
         if ops.len() > MAX_BULK {
-            return Err(refused("TOO_MANY", "ops", &format!("there are {}, at most {MAX_BULK} are allowed", ops.len())));
+            return Err(refused(
+                "TOO_MANY",
+                "ops",
+                &format!("there are {}, at most {MAX_BULK} are allowed", ops.len()),
+            ));
         }
         let (edits, by) = (&desk(ctx).edits, by(ctx, reason));
         let mut results = Vec::with_capacity(ops.len());

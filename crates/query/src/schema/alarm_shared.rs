@@ -41,7 +41,8 @@ pub(crate) fn page_of(paging: &Pagination) -> desk::Page {
 /// When no version can have that number.
 pub(crate) fn revision(expected: Option<Long>) -> Result<Option<Revision>> {
     let number = |Long(number)| {
-        let number = u64::try_from(number).map_err(|_| refused("OUT_OF_RANGE", "expectedRevision", "revisions begin with 1"));
+        let number =
+            u64::try_from(number).map_err(|_| refused("OUT_OF_RANGE", "expectedRevision", "revisions begin with 1"));
         number.map(Revision)
     };
     expected.map(number).transpose()
@@ -127,7 +128,8 @@ pub(crate) fn failed(error: impl Into<DeskError>) -> Error {
 }
 
 fn invalid(told: Error, checked: &Checked) -> Error {
-    let problems: Vec<Value> = checked.problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect();
+    let problems: Vec<Value> =
+        checked.problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect();
     let first = checked.problems.iter().find(|problem| problem.level == Level::Error);
     told.extend_with(|_, values| {
         values.set("code", first.map_or_else(|| "INVALID".to_owned(), |first| first.code.to_uppercase()));
@@ -155,7 +157,10 @@ pub struct KeyValueInput {
 }
 
 /// A list of keys and values as a map.
-pub(crate) fn map_of<S: Serializer>(list: &Option<Vec<KeyValueInput>>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+pub(crate) fn map_of<S: Serializer>(
+    list: &Option<Vec<KeyValueInput>>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     let list = list.as_deref().unwrap_or_default();
     let mut map = serializer.serialize_map(Some(list.len()))?;
     for KeyValueInput { key, value } in list {

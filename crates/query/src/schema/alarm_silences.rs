@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     alarm_incidents::AlarmState,
     alarm_shared::{
-        AlarmEntity, AlarmMatcher, AlarmProblem, by, count, desk, document, failed, mirrored, page_of, problems, revision,
+        AlarmEntity, AlarmMatcher, AlarmProblem, by, count, desk, document, failed, mirrored, page_of, problems,
+        revision,
     },
     common::{Long, Pagination},
 };
@@ -38,7 +39,10 @@ pub struct AlarmSilencesMutation;
 #[Object]
 impl AlarmSilencesMutation {
     /// Makes a silence. One that would hit more than the server's limit is refused, unless it is forced.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the mutation's, and the macro makes several functions of them"
+    )]
     async fn create_alarm_silence(
         &self,
         ctx: &Context<'_>,
@@ -55,7 +59,10 @@ impl AlarmSilencesMutation {
     }
 
     /// Changes a silence, as [createAlarmSilence] makes one.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the mutation's, and the macro makes several functions of them"
+    )]
     async fn update_alarm_silence(
         &self,
         ctx: &Context<'_>,

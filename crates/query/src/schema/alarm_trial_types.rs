@@ -5,9 +5,7 @@ use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 use super::{
-    alarm_incidents::{
-        AlarmAcknowledged, AlarmEndReason, AlarmEventKind, AlarmState, AlarmTransition,
-    },
+    alarm_incidents::{AlarmAcknowledged, AlarmEndReason, AlarmEventKind, AlarmState, AlarmTransition},
     alarm_routes::{RoutePreview, RouteTarget},
     alarm_rule_types::{AlarmVariable, numbers},
     alarm_rules::AlarmScope,

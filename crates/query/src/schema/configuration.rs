@@ -44,7 +44,9 @@ impl ConfigurationMutation {
 
     /// Replace a template's content.
     async fn change_template(&self, ctx: &Context<'_>, setting: DashboardSetting) -> Result<TemplateChangeStatus> {
-        templates::change(app(ctx), &actor::of(ctx), &setting.id, setting.configuration).await.map_err(Error::into_graphql)
+        templates::change(app(ctx), &actor::of(ctx), &setting.id, setting.configuration)
+            .await
+            .map_err(Error::into_graphql)
     }
 
     /// Disable a template.

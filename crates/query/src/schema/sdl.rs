@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use async_graphql::{EmptyMutation, EmptySubscription, ObjectType, SDLExportOptions, Schema};
 
 use super::{
-    aggregation, alarm, alarm_management, async_profiler, browser, common, configuration, continuous, ebpf, event, health, hierarchy,
-    log, metadata, metrics_v1, metrics_v2, metrics_v3, ondemand, pprof, profile, record, topn, topology, trace, ttl,
+    aggregation, alarm, alarm_management, async_profiler, browser, common, configuration, continuous, ebpf, event,
+    health, hierarchy, log, metadata, metrics_v1, metrics_v2, metrics_v3, ondemand, pprof, profile, record, topn,
+    topology, trace, ttl,
 };
 
 /// The area whose file holds the roots' first fields and everything that several areas use.

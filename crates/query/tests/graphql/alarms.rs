@@ -64,20 +64,15 @@ async fn names(world: &World, query: &str, variables: Value) -> Vec<String> {
 #[tokio::test]
 async fn alarms_come_with_all_that_was_seen_the_last_first() {
     let world = world().await;
-    let query = format!(
-        "query q($d: Duration!) {{ getAlarm(duration: $d, paging: {{pageNum: 1, pageSize: 20}}) {FIELDS} }}"
-    );
+    let query =
+        format!("query q($d: Duration!) {{ getAlarm(duration: $d, paging: {{pageNum: 1, pageSize: 20}}) {FIELDS} }}");
     let data = world.ask(&query, json!({"d": minutes(-60, 0)})).await;
     let alarms = data["getAlarm"]["msgs"].as_array().unwrap();
     let shown: Vec<_> = alarms.iter().map(|alarm| (alarm["scope"].clone(), alarm["id"].clone())).collect();
     let (a, i) = (id::service("a", true), id::instance(&id::service("a", true), "i"));
     assert_eq!(
         shown,
-        [
-            (json!("ServiceRelation"), json!(a)),
-            (json!("ServiceInstance"), json!(i)),
-            (json!("Service"), json!(a)),
-        ]
+        [(json!("ServiceRelation"), json!(a)), (json!("ServiceInstance"), json!(i)), (json!("Service"), json!(a)),]
     );
     assert_eq!(
         alarms[2],

@@ -16,7 +16,9 @@ fn input() -> Value {
 }
 
 async fn created(world: &World) -> Value {
-    let query = format!("mutation m($i: AlarmRuleInput!) {{ r: createAlarmRule(input: $i, reason: \"why\", clientMutationId: \"c1\") {RULE} }}");
+    let query = format!(
+        "mutation m($i: AlarmRuleInput!) {{ r: createAlarmRule(input: $i, reason: \"why\", clientMutationId: \"c1\") {RULE} }}"
+    );
     world.ask(&query, json!({"i": input()})).await["r"].take()
 }
 
@@ -28,18 +30,26 @@ async fn a_rule_is_made_changed_deleted_and_restored() {
     let rule = &made["rule"];
     assert_eq!((&rule["for"], &rule["scope"], &rule["health"]["status"]), (&json!(1), &json!("SERVICE"), &json!("OK")));
     let id = rule["id"].clone();
-    let patch = format!("mutation m($id: ID!, $r: Long) {{ r: patchAlarmRule(id: $id, expectedRevision: $r,
-        input: {{tags: [{{key: \"owner\", value: \"ann\"}}], period: 4}}) {RULE} }}");
+    let patch = format!(
+        "mutation m($id: ID!, $r: Long) {{ r: patchAlarmRule(id: $id, expectedRevision: $r,
+        input: {{tags: [{{key: \"owner\", value: \"ann\"}}], period: 4}}) {RULE} }}"
+    );
     let patched = world.ask(&patch, json!({"id": id, "r": rule["revision"]})).await;
-    assert_eq!(patched["r"]["rule"]["tags"], json!([{"key": "owner", "value": "ann"}]), "a list replaces the present one");
+    assert_eq!(
+        patched["r"]["rule"]["tags"],
+        json!([{"key": "owner", "value": "ann"}]),
+        "a list replaces the present one"
+    );
     assert_eq!(patched["r"]["rule"]["variables"], json!([{"name": "limit", "value": 60.0}]));
     let conflict = world.extensions(&patch, json!({"id": id, "r": rule["revision"]})).await;
     assert_eq!((&conflict["code"], &conflict["current"]["period"]), (&json!("CONFLICT"), &json!(4)));
 
-    let more = format!("mutation m($id: ID!, $i: AlarmRuleInput!) {{ u: updateAlarmRule(id: $id, input: $i) {RULE}
+    let more = format!(
+        "mutation m($id: ID!, $i: AlarmRuleInput!) {{ u: updateAlarmRule(id: $id, input: $i) {RULE}
         e: setAlarmRuleEnabled(id: $id, enabled: false) {RULE} m: setAlarmRuleMode(id: $id, mode: SHADOW) {RULE}
         b: bulkAlarmRules(ops: [{{id: $id, op: ENABLE}}, {{id: \"none\", op: DELETE}}]) {{ results {{ id error }} }}
-        d: deleteAlarmRule(id: $id) {{ id }} s: restoreAlarmRule(id: $id) {RULE} }}");
+        d: deleteAlarmRule(id: $id) {{ id }} s: restoreAlarmRule(id: $id) {RULE} }}"
+    );
     let data = world.ask(&more, json!({"id": id, "i": input()})).await;
     assert_eq!((&data["e"]["rule"]["paused"], &data["m"]["rule"]["mode"]), (&json!(true), &json!("SHADOW")));
     assert_eq!((&data["b"]["results"][0]["error"], data["b"]["results"][1]["error"].is_string()), (&Value::Null, true));
@@ -56,7 +66,10 @@ async fn a_rule_is_made_changed_deleted_and_restored() {
     let history = data["history"].as_array().unwrap();
     assert_eq!(history[0]["op"], "RESTORE");
     let first = history.last().unwrap();
-    assert_eq!((&first["op"], &first["actor"], &first["source"], &first["reason"]), (&json!("CREATE"), &json!("tester"), &json!("graphql"), &json!("why")));
+    assert_eq!(
+        (&first["op"], &first["actor"], &first["source"], &first["reason"]),
+        (&json!("CREATE"), &json!("tester"), &json!("graphql"), &json!("why"))
+    );
     assert_eq!(data["audit"].as_array().unwrap().len(), history.len());
 }
 
@@ -67,7 +80,11 @@ async fn errors_say_what_where_and_what_to_do() {
     let mut bad = input();
     bad["expression"] = json!("sum(service_cpm >) >= 2");
     let error = world.extensions(create, json!({"i": bad})).await;
-    assert_eq!((&error["path"], &error["line"], &error["column"]), (&json!("expression"), &json!(1), &json!(18)), "{error}");
+    assert_eq!(
+        (&error["path"], &error["line"], &error["column"]),
+        (&json!("expression"), &json!(1), &json!(18)),
+        "{error}"
+    );
     assert!(error["hint"].is_string() && error["problems"].is_array() && error["code"].is_string(), "{error}");
     let missing = world.extensions("mutation { deleteAlarmRule(id: \"none\") { id } }", json!({})).await;
     assert_eq!(missing["code"], "NOT_FOUND");
@@ -95,7 +112,8 @@ async fn who_may_only_read_is_refused() {
 async fn receivers_keep_their_secrets_to_themselves() {
     let world = World::new();
     let query = "mutation m($i: AlarmReceiverInput!) { r: upsertAlarmReceiver(input: $i) { receiver { id kind settings revision } } }";
-    let slack = json!({"id": "slack.ops", "kind": "SLACK", "settings": {"webhooks": ["https://hooks.example.com/T0/secret"]}});
+    let slack =
+        json!({"id": "slack.ops", "kind": "SLACK", "settings": {"webhooks": ["https://hooks.example.com/T0/secret"]}});
     let webhook = json!({"id": "webhook.ops", "kind": "WEBHOOK", "settings": {"urls": ["http://127.0.0.1:1/x"]}});
     for receiver in [slack, webhook] {
         let answer = world.answer(query, json!({"i": receiver})).await;
@@ -130,15 +148,31 @@ async fn routes_inhibitions_and_intervals_are_parts_of_one_document() {
         alarmInhibitions { name equal } alarmTimeIntervals { name intervals { times { startTime endTime } } }
         p: previewRoute(labels: [{key: \"severity\", value: \"critical\"}]) { targets { route receiver exists groupWait } problems } }";
     let data = world.ask(read, json!({})).await;
-    assert_eq!(data["r"]["root"]["routes"][0]["matchers"], json!([{"label": "severity", "op": "EQUAL", "value": "critical"}]));
-    assert_eq!((&data["alarmInhibitions"][0]["name"], &data["alarmTimeIntervals"][0]["name"]), (&json!("down"), &json!("night")));
-    assert_eq!((&data["p"]["targets"][0]["receiver"], &data["p"]["targets"][0]["groupWait"]), (&json!("webhook.ops"), &json!(5)));
-    let stale = world.extensions("mutation { deleteAlarmRoute(path: [\"critical\"], expectedRevision: 1) { routing { revision } } }", json!({})).await;
+    assert_eq!(
+        data["r"]["root"]["routes"][0]["matchers"],
+        json!([{"label": "severity", "op": "EQUAL", "value": "critical"}])
+    );
+    assert_eq!(
+        (&data["alarmInhibitions"][0]["name"], &data["alarmTimeIntervals"][0]["name"]),
+        (&json!("down"), &json!("night"))
+    );
+    assert_eq!(
+        (&data["p"]["targets"][0]["receiver"], &data["p"]["targets"][0]["groupWait"]),
+        (&json!("webhook.ops"), &json!(5))
+    );
+    let stale = world
+        .extensions(
+            "mutation { deleteAlarmRoute(path: [\"critical\"], expectedRevision: 1) { routing { revision } } }",
+            json!({}),
+        )
+        .await;
     assert_eq!(stale["code"], "CONFLICT");
     let gone = "mutation { a: deleteAlarmRoute(path: [\"critical\"]) { routing { root { routes { name } } } }
         b: deleteAlarmInhibition(name: \"down\") { routing { revision } } c: deleteAlarmTimeInterval(name: \"night\") { routing { revision } } }";
     assert_eq!(world.ask(gone, json!({})).await["a"]["routing"]["root"]["routes"], json!([]));
-    let again = world.extensions("mutation { deleteAlarmInhibition(name: \"down\") { routing { revision } } }", json!({})).await;
+    let again = world
+        .extensions("mutation { deleteAlarmInhibition(name: \"down\") { routing { revision } } }", json!({}))
+        .await;
     assert_eq!(again["code"], "NOT_FOUND");
 }
 
@@ -199,7 +233,10 @@ async fn trials_answer_before_a_rule_is_saved_and_after() {
         b: backtestAlarmRule(input: $i, duration: $d, limits: {lines: 5}, diffAgainst: $id) { id state progress }
         t: testFireAlarm(ruleId: $id, entity: {serviceName: \"a\", normal: true}) { told { target { receiver } notification } labels { key value } } }";
     let data = world.ask(query, json!({"i": input(), "d": minutes(-60, -1), "id": id})).await;
-    assert_eq!((&data["v"]["valid"], &data["v"]["scope"], &data["n"]["matchedCount"]), (&json!(true), &json!("SERVICE"), &json!(0)));
+    assert_eq!(
+        (&data["v"]["valid"], &data["v"]["scope"], &data["n"]["matchedCount"]),
+        (&json!(true), &json!("SERVICE"), &json!(0))
+    );
     let read = "query q($id: ID!, $b: ID!) { explainAlarm(ruleId: $id, entity: {serviceName: \"a\", normal: true}) { hasData watched nodes { text } routing { targets { receiver } } }
         alarmBacktest(id: $b) { id rule } none: alarmBacktest(id: \"none\") { id } alarmBacktests { id } }";
     let explained = world.ask(read, json!({"id": id, "b": data["b"]["id"]})).await;
@@ -225,7 +262,10 @@ async fn the_whole_configuration_is_exported_applied_and_imported() {
     let bundle: Value = serde_json::from_str(data["j"]["text"].as_str().unwrap()).unwrap();
     let apply = "mutation m($b: JSON!, $plan: Boolean!) { applyAlarmConfig(bundle: $b, planOnly: $plan) { applied steps { kind name step problems { code } failed } } }";
     let plan = other.ask(apply, json!({"b": bundle, "plan": true})).await;
-    assert_eq!((&plan["applyAlarmConfig"]["applied"], &plan["applyAlarmConfig"]["steps"][0]["step"]), (&json!(false), &json!("CREATE")));
+    assert_eq!(
+        (&plan["applyAlarmConfig"]["applied"], &plan["applyAlarmConfig"]["steps"][0]["step"]),
+        (&json!(false), &json!("CREATE"))
+    );
     assert_eq!(other.ask(apply, json!({"b": bundle, "plan": false})).await["applyAlarmConfig"]["applied"], true);
     let bad = other.extensions(apply, json!({"b": {"nothing": 1}, "plan": true})).await;
     assert_eq!((&bad["code"], &bad["path"]), (&json!("BAD_DOCUMENT"), &json!("bundle")));

@@ -181,14 +181,12 @@ async fn tools_read_the_whole_schema_by_introspection() {
 async fn a_mutation_that_somebody_may_not_ask_for_is_refused_with_a_code() {
     let mut world = World::new();
     world.actor = query::Actor::new("vic", query::Role::Viewer, "ask ann");
-    let change = "mutation { version setContinuousProfilingPolicy(request: {serviceId: \"x\", targets: []}) { status } }";
+    let change =
+        "mutation { version setContinuousProfilingPolicy(request: {serviceId: \"x\", targets: []}) { status } }";
     let answer = world.answer(change, json!({})).await;
     assert_eq!(answer["data"], Value::Null);
     let error = &answer["errors"][0];
-    assert_eq!(
-        error["message"],
-        "setContinuousProfilingPolicy: this takes an editor, and vic is a viewer: ask ann"
-    );
+    assert_eq!(error["message"], "setContinuousProfilingPolicy: this takes an editor, and vic is a viewer: ask ann");
     assert_eq!(error["extensions"]["code"], "FORBIDDEN");
     assert_eq!(world.ask("mutation { version }", json!({})).await["version"], "11.0.0-test");
 }

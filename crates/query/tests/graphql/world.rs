@@ -176,9 +176,7 @@ impl World {
         let catalogue = Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()]));
         Sources {
             alarm: Arc::clone(
-                self.desk
-                    .get_or_init(|| desk(Arc::clone(&self.store), Arc::clone(&catalogue), layers.clone()))
-                    .await,
+                self.desk.get_or_init(|| desk(Arc::clone(&self.store), Arc::clone(&catalogue), layers.clone())).await,
             ),
             hierarchy: Arc::new(Hierarchy::new(&hierarchy, &layers).unwrap()),
             layers,
