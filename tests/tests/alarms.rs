@@ -235,7 +235,7 @@ async fn rules_are_edited_while_the_server_runs(store: Store) {
     let server = Server::start(&store.settings().with_files(files.path())).await;
     let trouble = Calls::bad(&server);
 
-    let receiver = json!({ "id": "webhook.mine", "kind": "WEBHOOK", "settings": { "urls": [format!("{}/alarm", hook.url)] } });
+    let receiver = json!({ "id": "webhook.mine", "kind": "webhook", "settings": { "urls": [format!("{}/alarm", hook.url)] } });
     let (status, _, made) = ask(&server, Method::POST, "/receivers", None, receiver).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let rule = json!({
