@@ -207,7 +207,10 @@ mod tests {
         let relation = incident(entities()[3].clone(), false);
         let fired = &relation.transitions[0];
         let record = batch(&relation, fired, &Zone::utc(), &level()).records.remove(0);
-        assert_eq!(record.fields[field::ENTITIES].texts(), ["c2hvcDo6Y2FydA==.1", "ZGI=.0", "c2hvcDo6Y2FydA==.1-ZGI=.0"]);
+        assert_eq!(
+            record.fields[field::ENTITIES].texts(),
+            ["c2hvcDo6Y2FydA==.1", "ZGI=.0", "c2hvcDo6Y2FydA==.1-ZGI=.0"]
+        );
         assert_eq!(record.fields[field::TAGS].texts(), ["level=WARNING"]);
         assert_eq!((record.id.as_ref(), record.time), (fired.uuid.as_str(), NOON));
         let body: Fired = serde_json::from_slice(&record.body).unwrap();

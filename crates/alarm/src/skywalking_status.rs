@@ -172,7 +172,11 @@ async fn running(
     let taken = watched.iter().filter(|one| !one.gone && planned.takes(&one.entity, &one.parts, &one.layers));
     let mut entities: Vec<RunningEntity> = taken
         .map(|one| {
-            let about = Incident { entity: one.entity.clone(), layers: one.layers.clone(), ..imagined(Some(&planned.rule), now) };
+            let about = Incident {
+                entity: one.entity.clone(),
+                layers: one.layers.clone(),
+                ..imagined(Some(&planned.rule), now)
+            };
             let telling = Telling {
                 rule: Some(&planned.rule),
                 incident: &about,
@@ -240,10 +244,9 @@ fn filled(
     let size = planned.rule.period.saturating_add(additional);
     let first = Bucket(minute.0.saturating_sub(size.saturating_sub(1)));
     let seen: Vec<Evidence> = told.buckets.iter().map(evidence).collect();
-    let window_values = (first.0..=minute.0).enumerate().map(|(index, minute)| WindowValue {
-        index,
-        metrics: metrics_at(&seen, Bucket(minute), zone),
-    });
+    let window_values = (first.0..=minute.0)
+        .enumerate()
+        .map(|(index, minute)| WindowValue { index, metrics: metrics_at(&seen, Bucket(minute), zone) });
     let worst = told.heard.iter().max_by_key(|heard| severity(heard.state));
     let left = |until: Option<UnixMillis>| {
         let until = until.and_then(UnixMillis::minute).map_or(-1, |until| i64::from(until.0) - i64::from(minute.0));
