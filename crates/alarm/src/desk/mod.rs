@@ -19,6 +19,8 @@ mod prometheus;
 mod rules;
 mod silences;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -41,7 +41,8 @@ pub(super) fn write(rules: &[Rule], catalogue: &Catalogue) -> (String, Vec<Remar
 fn rule_text(text: &mut String, rule: &Rule, expr: &str) {
     let quoted = |value: &str| serde_json::Value::from(value).to_string();
     let mut line = |indent: usize, key: &str, value: String| {
-        let _written = writeln!(text, "{:indent$}{key}: {value}", "");
+        let space = if value.is_empty() { "" } else { " " };
+        let _written = writeln!(text, "{:indent$}{key}:{space}{value}", "");
     };
     line(2, "- alert", quoted(&rule.name));
     line(4, "expr", quoted(expr));

@@ -16,6 +16,9 @@ use super::{By, EditError, Edits, retried};
 /// How often an act is tried while the engine changes the same document.
 const TRIES: usize = 16;
 
+/// How many of the latest acts are looked through for one's own.
+const LATEST: usize = 32;
+
 /// A document that the engine writes and operators act on.
 pub(crate) trait Acted: Doc + Clone {
     /// What people call it.
@@ -132,8 +135,9 @@ impl Edits {
             Swapped::Done(revision) => Ok(Some(Stored { doc, revision, updated: change.at })),
             Swapped::Conflict(Some(item)) => {
                 let present = doc::read::<T>(&item)?;
-                // One's own whose answer was lost, though others may have written over it since.
-                Ok((present.doc.change() == change.id).then_some(present))
+                // One's own whose answer was lost, though others may have done something over it since.
+                let since = self.chain(present.doc.change().to_owned(), LATEST).await?;
+                Ok(since.iter().any(|known| known.id == change.id).then_some(present))
             }
             Swapped::Conflict(None) => Ok(None),
         }

@@ -109,7 +109,8 @@ impl Edits {
         let targets: BTreeSet<(&str, &str)> = changes.values().map(|change| (&*change.kind, &*change.target)).collect();
         for (kind, target) in targets {
             let head = heads.get(&(kind, target.to_owned())).cloned().flatten();
-            let gone = || last_deletion(changes.values(), kind, target).or_else(|| last_act(changes.values(), kind, target));
+            let gone =
+                || last_deletion(changes.values(), kind, target).or_else(|| last_act(changes.values(), kind, target));
             let mut next = head.or_else(gone);
             while let Some(change) = next.and_then(|id| changes.get(&id)) {
                 if !told.insert(&change.id) {
@@ -160,7 +161,7 @@ impl Edits {
     }
 
     /// A change and those before it.
-    async fn chain(&self, head: String, most: usize) -> Result<Vec<Change>, EditError> {
+    pub(super) async fn chain(&self, head: String, most: usize) -> Result<Vec<Change>, EditError> {
         let mut chain: Vec<Change> = Vec::new();
         let mut next = head;
         while chain.len() < most && !next.is_empty() {
@@ -174,11 +175,11 @@ impl Edits {
     }
 
     /// The changes that incidents or notifications name, of those that operators did something with.
-    async fn acted_heads<'k>(
+    async fn acted_heads(
         &self,
         kind: ItemKind,
         changes: &BTreeMap<String, Change>,
-        heads: &mut BTreeMap<(&'k str, String), Option<String>>,
+        heads: &mut BTreeMap<(&str, String), Option<String>>,
     ) -> Result<(), EditError> {
         let of_kind = changes.values().filter(|change| change.kind == kind.name());
         let targets: BTreeSet<&String> = of_kind.map(|change| &change.target).collect();

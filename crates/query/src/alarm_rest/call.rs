@@ -68,7 +68,8 @@ impl Call {
             body,
             actor,
         };
-        if takes && !call.body.is_empty() && !call.is_json() && !(is_file && call.is_yaml()) {
+        let is_readable = call.body.is_empty() || call.is_json() || (is_file && call.is_yaml());
+        if takes && !is_readable {
             let message = "the content type must be application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
         }

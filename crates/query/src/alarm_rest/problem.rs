@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 /// Why something was not done.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     path: String,
@@ -28,7 +31,7 @@ const CONFLICTS: [&str; 4] = ["name_taken", "in_use", "over", "done"];
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
-        Problem {
+        Problem(Box::new(Parts {
             status,
             code,
             path: String::new(),
@@ -38,7 +41,7 @@ impl Problem {
             problems: None,
             present: None,
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// A request that cannot be read.
@@ -46,34 +49,34 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Problem {
-        Problem { hint: Some(hint.into()), ..self }
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.0.hint = Some(hint.into());
+        self
     }
 
-    pub(super) fn path(self, path: impl Into<String>) -> Problem {
-        Problem { path: path.into(), ..self }
+    pub(super) fn path(mut self, path: impl Into<String>) -> Problem {
+        self.0.path = path.into();
+        self
     }
 
-    pub(super) fn at(self, line: usize, column: usize) -> Problem {
-        Problem { at: Some((line, column)), ..self }
+    pub(super) fn at(mut self, line: usize, column: usize) -> Problem {
+        self.0.at = Some((line, column));
+        self
     }
 
     pub(super) fn header(mut self, name: &'static str, value: String) -> Problem {
-        self.headers.push((HeaderName::from_static(name), value));
+        self.0.headers.push((HeaderName::from_static(name), value));
         self
     }
 
     /// The same of a document that was to be made: one is there already.
-    pub(super) fn of_creation(self) -> Problem {
-        match self.status {
-            StatusCode::PRECONDITION_FAILED => Problem {
-                status: StatusCode::CONFLICT,
-                code: "exists",
-                message: "there is one already".to_owned(),
-                ..self
-            },
-            _ => self,
+    pub(super) fn of_creation(mut self) -> Problem {
+        if self.0.status == StatusCode::PRECONDITION_FAILED {
+            self.0.status = StatusCode::CONFLICT;
+            self.0.code = "exists";
+            self.0.message = "there is one already".to_owned();
         }
+        self
     }
 
     pub(super) fn checked(checked: &Checked) -> Problem {
@@ -87,8 +90,8 @@ impl Problem {
         if let Some(at) = first.at {
             problem = problem.at(at.line, at.column + 1);
         }
-        problem.hint = hint(first.code).map(str::to_owned);
-        problem.problems = Some(problems(checked));
+        problem.0.hint = hint(first.code).map(str::to_owned);
+        problem.0.problems = Some(problems(checked));
         problem
     }
 }
@@ -128,18 +131,21 @@ impl From<DeskError> for Problem {
         let (kind, message) = (error.kind(), error.to_string());
         match error {
             DeskError::Edit(EditError::Invalid(checked)) => Problem::checked(&checked),
-            DeskError::Edit(EditError::Conflict(present)) => Problem {
-                present: present.map(|(json, revision)| (json, revision.0)),
-                ..Problem::new(StatusCode::PRECONDITION_FAILED, "conflict", message)
-                    .hint("look at what it is now, and change that")
-            },
+            DeskError::Edit(EditError::Conflict(present)) => {
+                let mut problem = Problem::new(StatusCode::PRECONDITION_FAILED, "conflict", message)
+                    .hint("look at what it is now, and change that");
+                problem.0.present = present.map(|(json, revision)| (json, revision.0));
+                problem
+            }
             DeskError::Refused { code, path, message } => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).path(path)
             }
-            DeskError::TooBroad { preview, .. } => Problem {
-                problems: serde_json::to_value(&*preview).ok(),
-                ..Problem::new(StatusCode::CONFLICT, "too_broad", message).hint("add ?override=true to insist")
-            },
+            DeskError::TooBroad { preview, .. } => {
+                let mut problem =
+                    Problem::new(StatusCode::CONFLICT, "too_broad", message).hint("add ?override=true to insist");
+                problem.0.problems = serde_json::to_value(&*preview).ok();
+                problem
+            }
             _ => match kind {
                 Kind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
                 Kind::Unavailable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
@@ -164,26 +170,27 @@ impl From<EditError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let parts = *self.0;
         let mut body = json!({
-            "code": self.code,
-            "path": self.path,
-            "line": self.at.map(|(line, _)| line),
-            "column": self.at.map(|(_, column)| column),
-            "message": self.message,
-            "hint": self.hint,
+            "code": parts.code,
+            "path": parts.path,
+            "line": parts.at.map(|(line, _)| line),
+            "column": parts.at.map(|(_, column)| column),
+            "message": parts.message,
+            "hint": parts.hint,
         });
-        if let Some(problems) = self.problems {
+        if let Some(problems) = parts.problems {
             body["problems"] = problems;
         }
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], String::new()).into_response();
-        if let Some((present, revision)) = self.present {
+        let mut response = (parts.status, [(header::CONTENT_TYPE, "application/json")], String::new()).into_response();
+        if let Some((present, revision)) = parts.present {
             body["present"] = present;
             body["revision"] = revision.into();
             if let Ok(etag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
                 response.headers_mut().insert(header::ETAG, etag);
             }
         }
-        for (name, value) in self.headers {
+        for (name, value) in parts.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alarm::Stored;
-use alarm::edit::Edited as _;
+use alarm::edit::{EditError, Edited as _};
 use alarm::route::{Inhibition, Routing, TimeInterval};
 use axum::http::StatusCode;
 use model::item::Revision;
@@ -119,6 +119,10 @@ fn put(call: &Call) -> Answering<'_> {
             Ok(_) => Problem::bad("bad_document", error.to_string()),
         })?;
         if call.if_none() {
+            if let Ok(present) = call.desk.edits.get::<Routing>(Routing::ID).await {
+                let there = EditError::Conflict(Some((present.doc.shown(), present.revision)));
+                return Err(Problem::from(there).of_creation());
+            }
             return documents::created(call.desk.edits.create(routing, &call.by()).await, "");
         }
         let expected = call.if_match()?;
@@ -174,7 +178,7 @@ fn intervals(call: &Call) -> Answering<'_> {
 async fn part<T: Default>(call: &Call, part: impl FnOnce(Routing) -> T) -> Result<(T, Revision), Problem> {
     match call.desk.edits.get::<Routing>(Routing::ID).await {
         Ok(stored) => Ok((part(stored.doc), stored.revision)),
-        Err(alarm::edit::EditError::NotFound(_)) => Ok((T::default(), Revision(0))),
+        Err(EditError::NotFound(_)) => Ok((T::default(), Revision(0))),
         Err(error) => Err(error.into()),
     }
 }
