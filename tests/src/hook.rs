@@ -85,9 +85,8 @@ async fn serve(listener: TcpListener, told: Arc<Mutex<Vec<Told>>>) {
 }
 
 async fn note(request: Request<Incoming>, told: &Mutex<Vec<Told>>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let header = |name: &str| {
-        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-    };
+    let header =
+        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (path, key, content_type) =
         (request.uri().path().to_owned(), header("idempotency-key"), header("content-type"));
     let body = match request.into_body().collect().await {
