@@ -113,9 +113,11 @@ pub async fn start(config: Config, files: Files, clock: Clock) -> anyhow::Result
     let stopped = tasks.stopped();
     tasks.background("naming", files.names.run(stopped));
     let (addresses, ports) = (listeners.addresses()?, listeners.ports()?);
-    let nodes = upkeep::look_after(&shared, &mut tasks, ports).await;
+    let file = upkeep::File::default();
+    let nodes = upkeep::look_after(&shared, &mut tasks, ports, Arc::clone(&file)).await;
 
     let alarm = alarms::start(&shared, &mut tasks, files.alarms, Arc::clone(&metrics.catalogue), nodes.clone()).await?;
+    file.get_or_init(|| alarm.file.clone());
     let ingest = shared.ingest(queues);
     tasks.intake(ingest.clone());
     let known = operators::Known {

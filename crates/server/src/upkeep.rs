@@ -1,8 +1,9 @@
 //! What reads back and tidies up beside the flow of data: aliases, retention, the register of nodes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use alarm::import::server_file::FileViews;
 use analysis::alias;
 use model::Clock;
 use storage::chance::random;
@@ -19,8 +20,11 @@ use crate::live::Ports;
 /// How often retention looks for what has expired.
 const RETENTION: Duration = Duration::from_secs(600);
 
-/// What reads back and tidies up; answers the nodes that share the store.
-pub(crate) async fn look_after(shared: &Shared, tasks: &mut Tasks, ports: Ports) -> Nodes {
+/// The settings file of alarms as this node has it, once it is read.
+pub(crate) type File = Arc<OnceLock<FileViews>>;
+
+/// What reads back and tidies up; answers the nodes that share the store. The register says which settings file this node has.
+pub(crate) async fn look_after(shared: &Shared, tasks: &mut Tasks, ports: Ports, file: File) -> Nodes {
     let mut reader = alias::Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.aliases));
     // Once before the first span: what was known before a restart resolves from then on.
     if let Err(error) = reader.refresh().await {
@@ -47,7 +51,8 @@ pub(crate) async fn look_after(shared: &Shared, tasks: &mut Tasks, ports: Ports)
     let flushed = Box::new(move || rollup.read().flushed_before);
     let (registry, nodes) =
         Registry::new(Arc::clone(&shared.store), shared.clock.clone(), shared.writer, node, flushed);
-    tasks.registry(registry);
+    let hash = Box::new(move || file.get().map(|file| file.now().hash.clone()).unwrap_or_default());
+    tasks.registry(registry.with_settings_hash(hash));
     nodes
 }
 

@@ -99,7 +99,7 @@ impl Desk {
             version: seen.node.version.clone(),
             own: seen.own,
             live: seen.live,
-            differs: seen.live && seen.node.settings_hash != imported,
+            differs: seen.live && !imported.is_empty() && seen.node.settings_hash != imported,
             file: seen.node.settings_hash.clone(),
         };
         Ok(ConfigStatus {
