@@ -97,6 +97,8 @@ mod tests {
         );
     }
 
+    const NO_JSON: &str = "a change must have the content type application/json, which this request has not";
+
     #[test]
     fn each_part_of_the_definition_is_needed() {
         let local = ("host", "localhost:12800");
@@ -122,19 +124,17 @@ mod tests {
                 vec![JSON, local, ("x-forwarded-anything", "")],
                 "this request came through a proxy, which set x-forwarded-anything",
             ),
-            (
-                "127.0.0.1",
-                "/",
-                vec![("content-type", "application/x-www-form-urlencoded"), local],
-                "a change must have the content type application/json, which this request has not",
-            ),
-            (
-                "127.0.0.1",
-                "/",
-                vec![("content-type", "text/plain; application/json"), local],
-                "a change must have the content type application/json, which this request has not",
-            ),
+            ("127.0.0.1", "/", vec![("content-type", "application/x-www-form-urlencoded"), local], NO_JSON),
+            ("127.0.0.1", "/", vec![("content-type", "text/plain; application/json"), local], NO_JSON),
             ("127.0.0.1", "/", vec![JSON], "this request does not say which host it is for"),
+        ] {
+            assert_eq!(told(peer, uri, &headers), why);
+        }
+    }
+    #[test]
+    fn no_name_of_a_foreign_site_stands_for_this_machine() {
+        let local = ("host", "localhost:12800");
+        for (peer, uri, headers, why) in [
             (
                 "127.0.0.1",
                 "/",
