@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::*;
+use crate::change::{Change, Op};
 use crate::desk::Act;
 use crate::route::{MatchOp, Matcher};
 use crate::silence::Silence;
@@ -122,4 +123,60 @@ async fn the_settings_file_is_imported_and_again_when_it_changes() {
         sleep(Duration::from_secs(1)).await;
     }
     assert_ne!(node.alarm.file.now().hash, file.hash);
+}
+
+/// A change of nothing in particular, `days` before the beginning.
+fn change(id: &str, days: i64) -> Item {
+    let at = Bucket(START).start().plus(-days * 86_400_000);
+    let change = Change {
+        id: id.to_owned(),
+        kind: "alarm_rule".to_owned(),
+        target: "r".to_owned(),
+        name: "r".to_owned(),
+        op: Op::Update,
+        revision: 1,
+        previous: String::new(),
+        body: String::new(),
+        actor: "ann".to_owned(),
+        source: "rest".to_owned(),
+        reason: String::new(),
+        at,
+    };
+    Item { nonce: storage::chance::random(), ..doc::write(&change) }
+}
+
+async fn changes(sim: &Sim) -> Vec<String> {
+    let mut ids: Vec<_> = sim.all::<Change>().await.into_iter().map(|stored| stored.doc.id).collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_kept_for_half_a_year_and_the_last_one_of_a_living_document_for_ever() {
+    let sim = Sim::new();
+    for (id, days) in [("fresh", 179), ("old", 181), ("named", 900), ("before", 901)] {
+        sim.write(change(id, days)).await;
+    }
+    sim.rule(Rule { change: "named".to_owned(), paused: true, ..rule("r", "avg(cpm) > 5", 1) }).await;
+    let node = sim.node(1, FINE).await;
+    sim.until(3_500).await;
+    assert_eq!(changes(&sim).await, ["before", "fresh", "named", "old"]);
+    sim.until(2 * 3_600).await;
+    assert_eq!(changes(&sim).await, ["fresh", "named"]);
+    // A history ends where nothing is left.
+    let told = node.alarm.desk.edits.history(ItemKind::AlarmRule, "r", 0, 9).await.unwrap();
+    assert_eq!(told.into_iter().map(|entry| entry.change.id).collect::<Vec<_>>(), ["named"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_too_many_changes_the_oldest_go() {
+    let sim = Sim::new();
+    // The 10,000 that may be, and two more.
+    let all: Vec<_> =
+        (0..10_002).map(|n| (change(&format!("{n:05}"), if n < 2 { 2 } else { 1 }), Revision(0))).collect();
+    sim.memory.swap_many(&all).await.unwrap();
+    let _node = sim.node(1, FINE).await;
+    sim.until(2 * 3_600).await;
+    let left = changes(&sim).await;
+    assert_eq!((left.len(), left[0].as_str()), (10_000, "00002"));
 }

@@ -4,6 +4,7 @@ mod chain;
 mod crash;
 mod edits;
 mod handover;
+mod storms;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
