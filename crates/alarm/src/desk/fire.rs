@@ -17,8 +17,8 @@ use crate::entity::Entity;
 use crate::incident::{Incident, Reason, State, Transition, What};
 use crate::notification::{Notification, Status, Told};
 use crate::notify::answer::Verdict;
-use crate::notify::told::Shown;
-use crate::pass::{Telling, close, transition_uuid};
+use crate::notify::told::{Shown, TEST};
+use crate::pass::{Telling, Texts, close, transition_uuid};
 use crate::receiver::Receiver;
 use crate::rule::{Mode, Rule};
 
@@ -218,7 +218,10 @@ impl Desk {
             let reason = (what == What::Recovered).then_some(Reason::Condition);
             let minute = incident.opened;
             let telling = Telling { rule: Some(rule), incident, what, reason, minute, evidence: &[], n_more: 0 };
-            engine::render(&telling, &self.about)
+            let texts = engine::render(&telling, &self.about);
+            // A recovery says what its firing said, the mark as well.
+            let message = texts.message.strip_prefix(TEST).unwrap_or(&texts.message);
+            Texts { message: format!("{TEST}{message}"), ..texts }
         };
         let texts = telling(&incident, What::Fired);
         incident.transitions.push(Transition {

@@ -42,7 +42,7 @@ pub struct NodeStatus {
     pub own: bool,
     /// Whether it was seen lately.
     pub live: bool,
-    /// The hash of its settings file; empty: it has none.
+    /// The hash of its settings file; empty: it has none, or has not said so yet.
     pub file: String,
     /// Whether its settings file is another than the one that was imported last.
     pub differs: bool,
@@ -99,7 +99,9 @@ impl Desk {
             version: seen.node.version.clone(),
             own: seen.own,
             live: seen.live,
-            differs: seen.live && !imported.is_empty() && seen.node.settings_hash != imported,
+            differs: seen.live
+                && ![&imported, &seen.node.settings_hash].into_iter().any(String::is_empty)
+                && seen.node.settings_hash != imported,
             file: seen.node.settings_hash.clone(),
         };
         Ok(ConfigStatus {

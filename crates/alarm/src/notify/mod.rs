@@ -340,7 +340,8 @@ impl Out<'_> {
 
 /// An alarm in plain words.
 fn plain(alarm: &Alarm, shown: &Shown) -> String {
-    if shown.test { format!("[TEST] {}", alarm.message) } else { alarm.message.clone() }
+    let is_marked = alarm.message.starts_with(told::TEST);
+    if shown.test && !is_marked { format!("{}{}", told::TEST, alarm.message) } else { alarm.message.clone() }
 }
 
 /// The beginning of a text, of so many characters at most.

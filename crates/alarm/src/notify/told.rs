@@ -11,6 +11,9 @@ use crate::incident::{Evidence, Incident, Reason, Transition, What};
 use crate::notification::{Notification, Told};
 use crate::rule::Severity;
 
+/// What the message of an alarm begins with that is only a test: also receivers that know no tests tell it so.
+pub const TEST: &str = "[TEST] ";
+
 /// What is the same for all notifications.
 #[derive(Clone, Debug)]
 pub struct About {
@@ -313,9 +316,14 @@ impl Shown {
         }
     }
 
+    /// Whether the texts of its alarms say themselves that it is a test, as those do that were fired for one.
+    fn is_marked(&self) -> bool {
+        self.alarms.iter().any(|alarm| alarm.message.starts_with(TEST))
+    }
+
     /// One line that says what is told: the text of the only alarm, or how many there are.
     pub fn headline(&self) -> String {
-        let test = if self.test { "[TEST] " } else { "" };
+        let test = if self.test && !self.is_marked() { "[TEST] " } else { "" };
         let label = self.labels.values().filter(|value| !value.is_empty()).cloned().collect::<Vec<_>>().join(" ");
         match self.alarms.as_slice() {
             [only] if self.omitted == 0 => format!("{test}{} {}", sign(only), only.message),
@@ -332,7 +340,7 @@ impl Shown {
     pub fn plain(&self) -> String {
         let mut lines: Vec<String> =
             self.alarms.iter().map(|alarm| format!("{} {}", sign(alarm), alarm.message)).collect();
-        if self.test {
+        if self.test && !self.is_marked() {
             lines.insert(0, "[TEST]".to_owned());
         }
         if self.omitted > 0 {

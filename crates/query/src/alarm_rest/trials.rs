@@ -1,5 +1,6 @@
 //! What rules would do, tried before they are saved; and why one did or did not.
 
+use alarm::check::Checked;
 use alarm::rule::Rule;
 use alarm::trial::{self, BacktestInput, TrialError};
 use axum::http::StatusCode;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::op::{Answering, Body, Op, Verb};
 use super::openapi::{named, schema};
-use super::problem::Problem;
+use super::problem::{Problem, problems};
 use crate::actor::Role;
 
 pub(super) const OPS: &[Op] = &[
@@ -118,7 +119,10 @@ impl From<TrialError> for Problem {
 fn validate(call: &Call) -> Answering<'_> {
     Box::pin(async {
         let rule: Rule = call.json()?;
-        Ok(Answer::of(&trial::validate(&call.desk.ground, &rule, call.desk.clock.now()).await?))
+        let found = trial::validate(&call.desk.ground, &rule, call.desk.clock.now()).await?;
+        let mut json = serde_json::to_value(&found).expect("answers have texts as keys");
+        json["problems"] = problems(&Checked { problems: found.problems });
+        Ok(Answer::of(&json))
     })
 }
 

@@ -118,7 +118,7 @@ async fn a_test_alarm_goes_the_whole_way_and_touches_nothing_real() {
             (&made["test"], &made["status"], &made["told"][0]["what"]),
             (&json!(true), &json!("WAITING"), &json!(what))
         );
-        assert_eq!(made["told"][0]["message"], "too much of shop");
+        assert_eq!(made["told"][0]["message"], "[TEST] too much of shop");
     }
     assert_eq!(world.get("/incidents").await.is(200)["total"], 0);
     assert_eq!(world.get("/deliveries?test=false").await.is(200)["total"], 0);
@@ -161,6 +161,9 @@ async fn rules_are_tried_before_they_are_saved() {
     world.post(&format!("/rules/{id}:explain"), json!({"entity": entity})).await.is(200);
     rule["expression"] = json!("avg(nothing) > 1");
     assert_eq!(world.post("/rules:dryRun", json!({"rule": rule})).await.code(422), "bad_expression");
+    let told = world.post("/rules:validate", rule).await.is(200);
+    let problem = &told["problems"][0];
+    assert_eq!((&told["valid"], &problem["line"], &problem["column"]), (&json!(false), &json!(1), &json!(5)), "{told}");
 }
 
 #[tokio::test]
