@@ -153,6 +153,7 @@ async fn a_webhook_is_told_as_skywalking_tells_it(store: Store) {
             &json!([{ "key": "level", "value": "CRITICAL" }])
         )
     );
+    assert_eq!(slow["hooks"], json!(["webhook.default"]), "a rule that names no hooks has the default ones");
     assert!((now().0 - slow["startTime"].as_i64().unwrap()) < 10 * 60_000, "{slow}");
     assert!(hook.told().iter().all(|told| told.content_type.starts_with("application/json") && !told.key.is_empty()));
     wait_alarms(&server, false).await;
@@ -165,6 +166,8 @@ async fn a_webhook_is_told_as_skywalking_tells_it(store: Store) {
         .map(|rule| rule["id"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(ids, both());
+    let rule = get(&server, "/status/alarm/slow_rule").await;
+    assert_eq!(rule["oapInstances"][0]["status"]["hooks"], json!(["webhook.default"]));
     let context = get(&server, "/status/alarm/slow_rule/shop").await;
     let state = context["oapInstances"][0]["status"]["currentState"].as_str().unwrap().to_owned();
     assert!(["FIRING", "SILENCED_FIRING"].contains(&state.as_str()), "{context}");

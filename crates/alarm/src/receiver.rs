@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use model::kinds::ItemKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use storage::snapshot::Snapshot;
 
-use crate::doc::Doc;
+use crate::doc::{self, Doc};
 
 /// A secret as it is stored: sealed by the server's key. Shown as `***`; written anew or left as it is.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,4 +92,11 @@ impl Doc for Receiver {
     fn id(&self) -> &str {
         &self.id
     }
+}
+
+/// Ids of the receivers that are default, ascending: where alarms of SkyWalking's rules go that name none.
+pub fn defaults(snapshot: &Snapshot) -> Vec<String> {
+    let items = snapshot.of(ItemKind::AlarmReceiver).map_or(&[][..], |items| items);
+    let all = items.iter().filter(|item| !item.tombstone).filter_map(|item| doc::read::<Receiver>(item).ok());
+    all.filter(|stored| stored.doc.is_default).map(|stored| stored.doc.id).collect()
 }

@@ -18,7 +18,8 @@ use crate::incident::{Evidence, Incident, State, Transition, What};
 use crate::pass::Telling;
 use crate::payload;
 use crate::plan::{Plan, Planned};
-use crate::rule::Rule;
+use crate::receiver;
+use crate::rule::{Profile, Rule};
 use crate::trial::{self, Explanation, TrialError};
 use crate::window;
 
@@ -144,7 +145,10 @@ pub async fn rule(desk: &Desk, name: &str) -> Result<Option<RuleDetail>, DeskErr
         exclude_entity_names_regex: rule.selector.exclude_names_regex.clone(),
         running_entities: Vec::new(),
         tags: rule.tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect(),
-        hooks: rule.hooks.clone(),
+        hooks: match rule.profile {
+            Profile::Skywalking if rule.hooks.is_empty() => receiver::defaults(&desk.snapshots.now()),
+            _ => rule.hooks.clone(),
+        },
         include_metrics: Vec::new(),
     };
     // A rule that cannot be evaluated is there and watches nothing.

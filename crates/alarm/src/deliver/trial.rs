@@ -19,7 +19,8 @@ use crate::incident::Incident;
 use crate::notification::{Attempt, KEPT_ATTEMPTS, Notification, Status};
 use crate::notify::answer::Verdict;
 use crate::notify::told::Shown;
-use crate::receiver::Receiver;
+use crate::receiver::{self, Receiver};
+use crate::rule::Profile;
 
 /// How often an outcome is written anew where the store does not answer.
 const WRITES: u32 = 6;
@@ -95,8 +96,12 @@ impl Trial {
         } else {
             self.sender.store.items(&ItemQuery { kind: ItemKind::AlarmIncident, ids, tombstones: false }).await?
         };
-        let incidents: Vec<Incident> =
+        let mut incidents: Vec<Incident> =
             items.iter().filter_map(|item| Some(doc::read::<Incident>(item).ok()?.doc)).collect();
+        // SkyWalking gives a rule without hooks the default ones when it reads its file, and tells of them.
+        for incident in incidents.iter_mut().filter(|one| one.profile == Profile::Skywalking && one.hooks.is_empty()) {
+            incident.hooks = receiver::defaults(&self.sender.snapshots.now());
+        }
         Ok(Shown::new(&self.stored.doc, &incidents, &self.sender.about, now))
     }
 
