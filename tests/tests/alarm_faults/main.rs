@@ -4,6 +4,7 @@
 
 mod fleet;
 mod killed;
+mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
