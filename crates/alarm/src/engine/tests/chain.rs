@@ -199,3 +199,32 @@ async fn passes_that_take_long_are_made_less_often() {
     assert!((14..=22).contains(&slow), "{slow} in five minutes");
     assert_eq!(node.alarm.views.now().evaluated, Some(Bucket(START + 13)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_never_answers_delays_no_other_and_no_evaluation() {
+    let heard_by_a = async |mute: bool| {
+        let sim = Sim::new();
+        for receiver in ["webhook.a", "webhook.b", "webhook.c"] {
+            sim.receiver(receiver).await;
+        }
+        if mute {
+            sim.mute.lock().unwrap().insert("webhook.b".to_owned());
+            sim.refusing.lock().unwrap().insert("webhook.c".to_owned());
+        }
+        sim.rule(Rule { profile: Profile::Native, ..rule("slow", "avg(resp_time) > 500", 1) }).await;
+        sim.feed("resp_time", &["a", "b", "c", "d", "e", "f"], |service, minute| {
+            Some(if (minute + u32::from(service.as_bytes()[0])).is_multiple_of(9) { 900 } else { 100 })
+        });
+        let node = sim.node(1, FINE).await;
+        for minute in 1..=20 {
+            sim.until(minute * 60 + 15).await;
+            let view = node.alarm.views.now();
+            assert_eq!(view.evaluated, Some(Bucket(START + u32::try_from(minute).unwrap() - 1)));
+        }
+        let heard = sim.heard().into_iter().filter(|heard| heard.receiver == "webhook.a");
+        heard.map(|heard| (heard.at, heard.entity, heard.what)).collect::<Vec<_>>()
+    };
+    let alone = heard_by_a(false).await;
+    assert!(alone.len() >= 20, "{}", alone.len());
+    assert_eq!(heard_by_a(true).await, alone);
+}

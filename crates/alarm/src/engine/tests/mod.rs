@@ -69,6 +69,8 @@ struct Sim {
     catalogue: Arc<Catalogue>,
     /// Receivers that refuse what they get.
     refusing: Arc<Mutex<BTreeSet<String>>>,
+    /// Receivers that never answer.
+    mute: Arc<Mutex<BTreeSet<String>>>,
     flushed: Arc<Mutex<Duration>>,
 }
 
@@ -97,6 +99,7 @@ impl Sim {
             heard: Arc::default(),
             catalogue: Arc::new(catalogue()),
             refusing: Arc::default(),
+            mute: Arc::default(),
             flushed: Arc::new(Mutex::new(Duration::from_secs(3))),
         }
     }
@@ -179,6 +182,9 @@ impl Sim {
             Box::pin(async move {
                 sleep(LATENCY).await;
                 open.wait_for(|open| *open).await.unwrap();
+                if sim.mute.lock().unwrap().contains(&shown.receiver) {
+                    std::future::pending::<()>().await;
+                }
                 if sim.refusing.lock().unwrap().contains(&shown.receiver) {
                     let error = "refused".to_owned();
                     let failed = Some(crate::notify::answer::Verdict::Refused { error });
