@@ -15,7 +15,7 @@ mod instances;
 mod metrics;
 mod page;
 mod preview;
-mod prometheus;
+pub(crate) mod prometheus;
 mod rules;
 mod silences;
 mod status;

@@ -18,7 +18,7 @@ use crate::variables;
 use super::Remark;
 
 /// The file, and what it does not say.
-pub(super) fn write(rules: &[Rule], catalogue: &Catalogue) -> (String, Vec<Remark>) {
+pub(crate) fn write(rules: &[Rule], catalogue: &Catalogue) -> (String, Vec<Remark>) {
     let mut text = String::from("groups:\n- name: skylark\n  interval: 1m\n  rules:\n");
     let (mut remarks, mut n) = (Vec::new(), 0);
     for rule in rules {

@@ -5,6 +5,7 @@
 //! the file's version. What nobody touched follows the file, also out of it.
 
 pub mod alertmanager;
+pub mod prometheus;
 pub mod server_file;
 #[cfg(test)]
 mod tests;
@@ -120,16 +121,21 @@ impl Edits {
         for placed in receivers {
             bundle.receivers.push(placed.doc.whole());
         }
-        if mode == Mode::Replace {
-            let named: BTreeSet<&str> =
-                report.entries.iter().filter(|entry| entry.part == Part::Rule).map(|entry| &*entry.name).collect();
-            let kept: BTreeSet<&str> = bundle.rules.iter().map(|rule| &*rule.name).collect();
-            let all = self.all::<Rule>().await?;
-            let names = all.into_iter().map(|stored| stored.doc.name);
-            bundle.delete_rules = names.filter(|name| !named.contains(&**name) && !kept.contains(&**name)).collect();
-        }
+        bundle.delete_rules = self.unnamed(mode, &report, &bundle.rules).await?;
         let steps = self.carry_out(bundle, dry_run, true, by).await?;
         Ok(Imported { report, steps })
+    }
+
+    /// The names of the rules that a file does not have, where they go.
+    async fn unnamed(&self, mode: Mode, report: &Report, rules: &[Rule]) -> Result<Vec<String>, EditError> {
+        if mode == Mode::Merge {
+            return Ok(Vec::new());
+        }
+        let entries = report.entries.iter().filter(|entry| entry.part == Part::Rule);
+        let named: BTreeSet<&str> =
+            entries.map(|entry| &*entry.name).chain(rules.iter().map(|rule| &*rule.name)).collect();
+        let names = self.all::<Rule>().await?.into_iter().map(|stored| stored.doc.name);
+        Ok(names.filter(|name| !named.contains(&**name)).collect())
     }
 
     /// Imports the server's own file where it is another than last time; `None`: it is the same. For the lease holder.
