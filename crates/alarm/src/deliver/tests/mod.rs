@@ -25,16 +25,18 @@ use crate::seal::{Key, hex};
 #[derive(Clone, Debug)]
 struct Heard {
     path: String,
+    query: String,
     headers: HashMap<String, String>,
     body: String,
 }
 
+mod kinds;
 mod wires;
 
 /// A status, and a header with its value.
 type Answered = (u16, &'static str, String);
 
-/// A server that records what it is asked and answers as it is told: 200 where it is told nothing, never at `/hole`.
+/// A server that records what it is asked and answers as it is told: 200 where it is told nothing, never at `/hole`, and with a token at `/auth`.
 #[derive(Clone, Default)]
 struct Recorder {
     heard: Arc<Mutex<Vec<Heard>>>,
@@ -70,13 +72,17 @@ async fn answer(
     let headers = parts.headers.iter().map(|(key, value)| (key.to_string(), value.to_str().unwrap().to_owned()));
     let heard = Heard {
         path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
-    let is_hole = heard.path == "/hole";
+    let (is_hole, is_auth) = (heard.path == "/hole", heard.path == "/auth");
     recorder.heard.lock().unwrap().push(heard);
     if is_hole {
         std::future::pending::<()>().await;
+    }
+    if is_auth {
+        return axum::response::Response::new(r#"{"access_token":"token"}"#.into());
     }
     let (status, key, value) = recorder.answers.lock().unwrap().pop_front().unwrap_or((200, "x-none", String::new()));
     axum::response::Response::builder().status(status).header(key, value).body("answered".into()).unwrap()

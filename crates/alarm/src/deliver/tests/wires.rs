@@ -32,10 +32,8 @@ async fn serve_smtp(mut stream: TcpStream, refusals: &mut usize, mails: &Mutex<V
         }
         let answer: &[u8] = match line.split([' ', ':']).next().unwrap_or_default() {
             "EHLO" => b"250-test\r\n250 8BITMIME\r\n",
-            "RCPT" if *refusals > 0 => {
-                *refusals -= 1;
-                b"451 later\r\n"
-            }
+            "RCPT" if line.contains("nobody") && refusals_left(refusals) => b"550 no such user\r\n",
+            "RCPT" if refusals_left(refusals) => b"451 later\r\n",
             "DATA" => {
                 data = Some(String::new());
                 b"354 go on\r\n"
@@ -45,6 +43,45 @@ async fn serve_smtp(mut stream: TcpStream, refusals: &mut usize, mails: &Mutex<V
         };
         writer.write_all(answer).await.unwrap();
     }
+}
+
+/// Whether another one is to be refused.
+fn refusals_left(refusals: &mut usize) -> bool {
+    let left = *refusals > 0;
+    *refusals = refusals.saturating_sub(1);
+    left
+}
+
+/// A notification is refused for good, and taken once somebody sends it again.
+async fn dies_and_is_redriven(rig: &Rig, id: &str, receiver: &str, error: &str) {
+    rig.tell(id, receiver, id, false).await;
+    let dead = rig.until(id, |n| n.status == Status::Dead).await;
+    assert!(dead.n_attempts == 1 && dead.attempts[0].error.contains(error), "{dead:?}");
+    let stored = rig.stored(id).await;
+    let again = redriven(&stored.doc, UnixMillis(rig.now.load(Ordering::SeqCst))).unwrap();
+    rig.editor.swap_many(vec![(doc::write(&again), stored.revision)]).await.unwrap();
+    rig.until(id, |n| n.status == Status::Sent).await;
+}
+
+#[tokio::test]
+async fn mail_that_is_refused_for_good_is_dead_until_somebody_sends_it_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mails = Arc::new(Mutex::new(Vec::new()));
+    tokio::spawn(smtp(listener, 1, Arc::clone(&mails)));
+    let rig = Rig::start().await;
+    let settings = json!({"host": "127.0.0.1", "port": port, "tls": "none", "from": "alarm@example.com", "to": ["nobody@example.com"]});
+    rig.receiver("email.a", ReceiverKind::Email, settings).await;
+    dies_and_is_redriven(&rig, "n1", "email.a", "no such user").await;
+    rig.tell("n2", "email.a", "n1", true).await;
+    rig.until("n2", |n| n.status == Status::Sent).await;
+    let mails = mails.lock().unwrap().clone();
+    assert_eq!(mails.len(), 2);
+    assert!(
+        mails[0].contains("Message-ID: <n1@skylark>") && mails[1].contains("Message-ID: <n2@skylark>"),
+        "{mails:?}"
+    );
+    rig.stop().await;
 }
 
 #[tokio::test]
@@ -79,11 +116,11 @@ mod hook {
 
     type Messages = Arc<Mutex<Vec<String>>>;
 
-    /// Refuses the first call, then records.
+    /// Refuses the first call, as it is told, then records.
     #[derive(Clone, Default)]
     pub(super) struct Hook {
         pub(super) messages: Messages,
-        n_calls: Arc<AtomicU64>,
+        pub(super) refusal: Arc<Mutex<Option<Status>>>,
     }
 
     struct Record(Hook);
@@ -95,8 +132,8 @@ mod hook {
         fn call(&mut self, request: Request<Streaming<T>>) -> Self::Future {
             let hook = self.0.clone();
             Box::pin(async move {
-                if hook.n_calls.fetch_add(1, Ordering::SeqCst) == 0 {
-                    return Err(Status::unavailable("not yet"));
+                if let Some(refusal) = hook.refusal.lock().unwrap().take() {
+                    return Err(refusal);
                 }
                 let key = request.metadata().get("idempotency-key").unwrap().to_str().unwrap().to_owned();
                 let mut stream = request.into_inner();
@@ -124,8 +161,8 @@ mod hook {
         grpc.client_streaming(Record(hook), request).await
     }
 
-    pub(super) async fn start() -> (Hook, u16) {
-        let hook = Hook::default();
+    pub(super) async fn start(refusal: Status) -> (Hook, u16) {
+        let hook = Hook { refusal: Arc::new(Mutex::new(Some(refusal))), ..Hook::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let app = axum::Router::new()
@@ -149,7 +186,7 @@ mod hook {
 
 #[tokio::test]
 async fn the_grpc_hook_is_called_again_and_told_of_recoveries() {
-    let (hook, port) = hook::start().await;
+    let (hook, port) = hook::start(tonic::Status::unavailable("not yet")).await;
     let rig = Rig::start().await;
     rig.receiver("gRPC.a", ReceiverKind::Grpc, json!({"target-host": "127.0.0.1", "target-port": port})).await;
     rig.tell("n1", "gRPC.a", "i1", false).await;
@@ -163,5 +200,15 @@ async fn the_grpc_hook_is_called_again_and_told_of_recoveries() {
     assert_eq!(messages.len(), 2);
     assert!(messages[0].starts_with("n1 AlarmMessage { scope_id: 1") && messages[0].contains("service_resp_time_rule"));
     assert!(messages[1].starts_with("n2 AlarmRecoveryMessage") && messages[1].contains("recovery_time: 1795515000000"));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_the_grpc_hook_refuses_for_good_is_dead_until_somebody_sends_it_again() {
+    let (hook, port) = hook::start(tonic::Status::permission_denied("who are you")).await;
+    let rig = Rig::start().await;
+    rig.receiver("gRPC.a", ReceiverKind::Grpc, json!({"target-host": "127.0.0.1", "target-port": port})).await;
+    dies_and_is_redriven(&rig, "n1", "gRPC.a", "who are you").await;
+    assert!(hook.messages.lock().unwrap()[0].starts_with("n1 AlarmMessage"));
     rig.stop().await;
 }
