@@ -89,19 +89,23 @@ async fn end(rig: &Rig, id: &str) {
 
 #[tokio::test]
 async fn every_kind_over_http_is_tried_again_waits_dies_is_redriven_and_resolves() {
-    let (_, url) = Recorder::start().await;
-    for (name, kind, _) in all(&url) {
-        let (recorder, url) = Recorder::start().await;
-        let settings = all(&url).into_iter().find(|one| one.0 == name).unwrap().2;
-        let rig = Rig::start().await;
-        let id = format!("{name}.a");
-        rig.receiver(&id, kind, settings).await;
-        told_in_full(&rig, &recorder, &id).await;
-        let keys: Vec<_> = asked(&recorder).iter().map(|heard| heard.headers["idempotency-key"].clone()).collect();
-        assert_eq!(keys, ["n1", "n1", "n2", "n2", "n3", "n3", "n4"], "{name}");
-        check(name, &asked(&recorder));
-        rig.stop().await;
+    let mut running = tokio::task::JoinSet::new();
+    for n in 0..all("").len() {
+        running.spawn(async move {
+            let (recorder, url) = Recorder::start().await;
+            let (name, kind, settings) = all(&url).swap_remove(n);
+            let rig = Rig::start().await;
+            let id = format!("{name}.a");
+            rig.receiver(&id, kind, settings).await;
+            told_in_full(&rig, &recorder, &id).await;
+            let asked = asked(&recorder);
+            let keys: Vec<_> = asked.iter().map(|heard| heard.headers["idempotency-key"].clone()).collect();
+            assert_eq!(keys, ["n1", "n1", "n2", "n2", "n3", "n3", "n4"], "{name}");
+            check(name, &asked);
+            rig.stop().await;
+        });
     }
+    running.join_all().await;
 }
 
 /// A failure, too many requests, a refusal for good that is sent again, and the recovery of the first.
