@@ -1,6 +1,7 @@
 """A Flask service with SkyWalking's Python agent, which its SW_AGENT_* variables configure.
 
-GET /work writes a log line and answers; when APP_NEXT names the URL of another service, it is called first.
+GET /work writes a log line and answers; when APP_NEXT names the URL of another service, it is called first. APP_PORT is where it
+listens; without one, anywhere.
 """
 
 import logging
@@ -27,6 +28,6 @@ def work():
     return "done"
 
 
-server = make_server("127.0.0.1", 0, app, threaded=True)
+server = make_server("127.0.0.1", int(os.environ.get("APP_PORT", "0")), app, threaded=True)
 print(f"listening on {server.server_port}", flush=True)
 server.serve_forever()

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "this is a test, its helpers among it")]
 
+mod alarms;
 mod apps;
 mod middleware;
 mod secured;
