@@ -98,6 +98,7 @@ enum Source {
     #[default]
     SkywalkingYaml,
     AlertmanagerYaml,
+    PrometheusRules,
 }
 
 #[derive(Default, Deserialize)]
@@ -120,7 +121,7 @@ fn import_schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "format": {"enum": ["SKYWALKING_YAML", "ALERTMANAGER_YAML"], "default": "SKYWALKING_YAML"},
+            "format": {"enum": ["SKYWALKING_YAML", "ALERTMANAGER_YAML", "PROMETHEUS_RULES"], "default": "SKYWALKING_YAML"},
             "mode": {"enum": ["MERGE", "REPLACE"], "default": "MERGE"},
             "dryRun": {"type": "boolean", "default": false},
             "text": {"type": "string", "description": "The file."},
@@ -194,6 +195,7 @@ fn import(call: &Call) -> Answering<'_> {
         let imported = match import.format {
             Source::SkywalkingYaml => edits.import(&import.text, import.mode, import.dry_run, &by).await?,
             Source::AlertmanagerYaml => edits.import_alertmanager(&import.text, import.dry_run, &by).await?,
+            Source::PrometheusRules => edits.import_prometheus(&import.text, import.mode, import.dry_run, &by).await?,
         };
         Ok(Answer::of(&json!({
             "dryRun": import.dry_run,

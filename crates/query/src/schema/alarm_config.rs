@@ -110,6 +110,7 @@ impl AlarmConfigMutation {
         let imported = match source {
             AlarmSettingsSource::Yaml | AlarmSettingsSource::Pre96Yaml => edits.import(&text, mode, dry_run, &by).await,
             AlarmSettingsSource::AlertmanagerYaml => edits.import_alertmanager(&text, dry_run, &by).await,
+            AlarmSettingsSource::PrometheusRules => edits.import_prometheus(&text, mode, dry_run, &by).await,
         };
         let imported = imported.map_err(failed)?;
         Ok(ImportReport {
@@ -278,6 +279,8 @@ pub enum AlarmSettingsSource {
     Pre96Yaml,
     /// `alertmanager.yml`: routes, inhibitions, intervals, receivers.
     AlertmanagerYaml,
+    /// Rules of Prometheus, as far as they are about metrics that are here.
+    PrometheusRules,
 }
 
 /// What happens to rules that a file does not have.

@@ -280,5 +280,11 @@ async fn a_file_comes_in_and_goes_out_again() {
     let tree = "route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://x'}]}]\n";
     let imported = other.ask_as(admin, "POST", "/import?format=ALERTMANAGER_YAML", &yaml, tree).await.is(200);
     assert_ne!(imported["verdict"], "REJECTED");
+    let rules = "groups: [{rules: [{alert: Calls, expr: service_cpm > 5}, {alert: Odd, expr: up == 0}]}]".to_owned();
+    let imported = other.ask_as(admin, "POST", "/import?format=PROMETHEUS_RULES", &yaml, rules).await.is(200);
+    assert_eq!(
+        (&imported["report"][0]["verdict"], &imported["report"][1]["verdict"]),
+        (&json!("OK"), &json!("REJECTED"))
+    );
     assert_eq!(other.get("/routes").await.is(200)["root"]["receivers"], json!(["webhook.a"]));
 }

@@ -2,8 +2,10 @@
 
 use alarm::{incident::Incident, records};
 use model::{Agg, Scope, Step, UnixMillis, Zone, cell, id};
+use proto::v3::Type;
 use serde_json::{Value, json};
 
+use crate::signals::event;
 use crate::world::{MINUTE, NOW, World, metric, minutes};
 
 const FIELDS: &str = "{ msgs { startTime recoveryTime scope id name message tags { key value }
@@ -44,7 +46,12 @@ async fn world() -> World {
         incident(2, Scope::ServiceInstance, &id::instance(&a, "i"), "CRITICAL", -20),
         incident(3, Scope::ServiceRelation, &id::relation(&a, &b), "WARNING", -10),
     ];
-    for incident in &all {
+    write(&world, &all).await;
+    world
+}
+
+async fn write(world: &World, all: &[Incident]) {
+    for incident in all {
         for transition in &incident.transitions {
             // Twice: writing again changes nothing.
             for _ in 0..2 {
@@ -52,7 +59,6 @@ async fn world() -> World {
             }
         }
     }
-    world
 }
 
 async fn names(world: &World, query: &str, variables: Value) -> Vec<String> {
@@ -88,6 +94,40 @@ async fn alarms_come_with_all_that_was_seen_the_last_first() {
         })
     );
     assert_eq!(alarms[1]["recoveryTime"], Value::Null);
+}
+
+#[tokio::test]
+async fn every_store_finds_recoveries_of_later_days_and_the_events_of_those_concerned() {
+    let day = 24 * 60;
+    let instance = |name: &str| id::instance(&id::service("pay", true), name);
+    let both = id::relation(&instance("p2"), &instance("p1"));
+    let all = [
+        recovered(incident(1, Scope::ServiceInstance, &instance("p1"), "WARNING", -2 * day), -5),
+        incident(2, Scope::ServiceInstance, &instance("p2"), "WARNING", 1 - 2 * day),
+        incident(3, Scope::ServiceInstanceRelation, &both, "WARNING", 2 - 2 * day),
+    ];
+    let happened = |uuid: &str, minute: i64, endpoint: &str| {
+        event(uuid, "Restart", Type::Error, (minute * 60_000, 0), endpoint, None)
+    };
+    let events =
+        vec![happened("own", -2 * day, ""), happened("of-an-endpoint", -2 * day, "/x"), happened("too-late", -day, "")];
+    let query = "query q($d: Duration!) { a: getAlarm(duration: $d, paging: {pageSize: 9}) { msgs { name recoveryTime
+        events { uuid source { service serviceInstance } } } } }";
+    for world in World::each() {
+        write(&world, &all).await;
+        world.records(events.clone()).await;
+        let own = json!([{"uuid": "own", "source": {"service": "pay", "serviceInstance": "p1"}}]);
+        let data = world.ask(query, json!({"d": minutes(-2 * day - 10, -2 * day + 10)})).await;
+        assert_eq!(
+            data["a"]["msgs"],
+            json!([
+                {"name": "p2 of pay to p1 of pay", "recoveryTime": null, "events": own},
+                {"name": "p2 of pay", "recoveryTime": null, "events": []},
+                {"name": "p1 of pay", "recoveryTime": NOW - 5 * 60_000, "events": own},
+            ])
+        );
+        world.close().await;
+    }
 }
 
 #[tokio::test]

@@ -272,6 +272,12 @@ async fn the_whole_configuration_is_exported_applied_and_imported() {
     let import = "mutation m($t: String!, $s: AlarmSettingsSource!) { importAlarmSettings(source: $s, text: $t, mode: MERGE, dryRun: true) { verdict entries { part name line verdict errors { message } } steps { step } } }";
     let data = other.ask(import, json!({"t": data["y"]["text"], "s": "YAML"})).await;
     assert_ne!(data["importAlarmSettings"]["verdict"], "REJECTED", "{data}");
+    let prometheus = "groups: [{name: g, rules: [{alert: Calls, expr: service_cpm > 5}, {alert: Odd, expr: up == 0}]}]";
+    let data = other.ask(import, json!({"t": prometheus, "s": "PROMETHEUS_RULES"})).await;
+    let verdicts: Vec<_> =
+        data["importAlarmSettings"]["entries"].as_array().unwrap().iter().map(|e| &e["verdict"]).collect();
+    assert_eq!(verdicts, ["OK", "REJECTED"], "{data}");
+    assert_eq!(data["importAlarmSettings"]["steps"], json!([{"step": "CREATE"}]));
     let data = other.ask(import, json!({"t": "route: {", "s": "ALERTMANAGER_YAML"})).await;
     assert_eq!(data["importAlarmSettings"]["verdict"], "REJECTED");
 }

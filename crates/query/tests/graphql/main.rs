@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alarms;
+mod alarms_live;
 mod alarms_manage;
+mod alarms_tried;
 #[path = "../../src/testing.rs"]
 mod desk;
 mod hierarchy;

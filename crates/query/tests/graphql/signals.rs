@@ -111,7 +111,15 @@ async fn logs_are_filtered_ordered_and_paged() {
     assert!(data["queryLogs"]["errorReason"].as_str().unwrap().contains("queryDuration"));
 }
 
-fn event(uuid: &str, name: &str, kind: v3::Type, times: (i64, i64), endpoint: &str, parameter: Option<&str>) -> Record {
+/// A report of an event of the instance `p1` of `pay`, its times from [`NOW`] on.
+pub(crate) fn event(
+    uuid: &str,
+    name: &str,
+    kind: v3::Type,
+    times: (i64, i64),
+    endpoint: &str,
+    parameter: Option<&str>,
+) -> Record {
     let at = |offset: i64| if offset == 0 { 0 } else { NOW + offset };
     let body = v3::Event {
         uuid: uuid.to_owned(),

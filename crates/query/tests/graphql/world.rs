@@ -66,6 +66,7 @@ pub(crate) struct World {
     /// What the operator's file of layers says.
     pub(crate) layers: String,
     n_rows: AtomicU32,
+    pub(crate) clock: Clock,
     /// The engine's desk, one for all requests.
     desk: OnceCell<Arc<alarm::Desk>>,
     /// Where the store lies, if it lies anywhere.
@@ -92,6 +93,7 @@ impl World {
             actor: Actor::new("tester", Role::Admin, ""),
             layers: "layers: []".to_owned(),
             n_rows: AtomicU32::new(0),
+            clock: Clock::from_fn(|| UnixMillis(NOW)),
             desk: OnceCell::new(),
             _folder: folder,
         }
@@ -162,18 +164,31 @@ impl World {
         self.store.close().await.unwrap();
     }
 
-    pub(crate) async fn sources(&self) -> Sources {
-        let library = ("component-libraries.yml", include_str!("../../../../config/component-libraries.yml"));
+    pub(crate) fn store(&self) -> SharedStore {
+        Arc::clone(&self.store)
+    }
+
+    /// Answers through the desk of an engine that runs over the same store.
+    pub(crate) fn at(&self, desk: Arc<alarm::Desk>) {
+        assert!(self.desk.set(desk).is_ok(), "there is a desk already");
+    }
+
+    pub(crate) fn catalogue() -> Arc<Catalogue> {
         let defs = METRICS.map(|(name, scope, function)| MetricDef {
             cell: metric(name),
             name: name.to_owned(),
             scope,
             function,
         });
+        Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()]))
+    }
+
+    pub(crate) async fn sources(&self) -> Sources {
+        let catalogue = Self::catalogue();
+        let library = ("component-libraries.yml", include_str!("../../../../config/component-libraries.yml"));
         let layers = Layers::with(serde_saphyr::from_str(&self.layers).unwrap()).unwrap();
         let hierarchy: HierarchyFile =
             serde_saphyr::from_str(include_str!("../../../../config/hierarchy-definition.yml")).unwrap();
-        let catalogue = Arc::new(Catalogue::new(defs).by_layer(["service_cpm".to_owned()]));
         Sources {
             alarm: Arc::clone(
                 self.desk.get_or_init(|| desk(Arc::clone(&self.store), Arc::clone(&catalogue), layers.clone())).await,
@@ -184,7 +199,7 @@ impl World {
             catalogue,
             components: Arc::new(Components::read([library]).unwrap()),
             zone: Zone::utc(),
-            clock: Clock::from_fn(|| UnixMillis(NOW)),
+            clock: self.clock.clone(),
             version: "11.0.0-test".to_owned(),
             retention: Retention { records_days: 3, metrics_days: 7 },
         }
