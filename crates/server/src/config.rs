@@ -233,6 +233,19 @@ fn cluster(env: &[(String, String)]) -> Option<String> {
     Some(urls.collect::<Vec<_>>().join(","))
 }
 
+/// SkyWalking's name for the provider of its alarm module: `default`, or `-` for none.
+const ALARM: &str = "SW_ALARM";
+
+/// Whether alarms are evaluated, as SkyWalking says it.
+fn alarms(env: &[(String, String)]) -> Option<&str> {
+    let (_, provider) = env.iter().rev().find(|(given, value)| given == ALARM && !value.is_empty())?;
+    Some(match provider.as_str() {
+        "default" => "true",
+        "-" => "false",
+        other => other,
+    })
+}
+
 /// Reads the configuration: `file` is the YAML file, where there is one, `env` the environment. All problems are reported at once.
 pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Problems> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
@@ -247,6 +260,9 @@ pub fn load(file: Option<&Path>, env: &[(String, String)]) -> Result<Config, Pro
     }
     if let Some(urls) = cluster(env) {
         figment = figment.merge(variable("storage.opensearch.urls", CLUSTER_NODES, &urls));
+    }
+    if let Some(enabled) = alarms(env) {
+        figment = figment.merge(variable("alarm.enabled", ALARM, enabled));
     }
     for (name, value) in env {
         if let Some(path) = name.strip_prefix(PREFIX) {
@@ -456,6 +472,18 @@ mod tests {
         let own = [env.as_slice(), &[("SKYLARK__STORAGE__OPENSEARCH__URLS", "http://three:9200")]].concat();
         assert_eq!(with("", &own).unwrap().storage.opensearch.urls, ["http://three:9200"]);
         assert!(with("", &[("SW_STORAGE", "h2")]).is_err());
+    }
+
+    #[test]
+    fn alarms_are_switched_and_searched_as_skywalking_names_it() {
+        let of = |env: &[(&str, &str)]| with("alarm: { searchable_tags: [x] }", env).map(|config| config.alarm);
+        let alarm = of(&[("SW_ALARM", "-"), ("SW_SEARCHABLE_ALARM_TAG_KEYS", "level, team")]).unwrap();
+        assert_eq!((alarm.enabled, alarm.searchable_tags), (false, vec!["level".to_owned(), "team".to_owned()]));
+        let alarm = of(&[("SW_ALARM", "default"), ("SW_SEARCHABLE_ALARM_TAG_KEYS", "")]).unwrap();
+        assert_eq!((alarm.enabled, alarm.searchable_tags), (true, vec!["x".to_owned()]));
+        let own = of(&[("SW_ALARM", "-"), ("SKYLARK__ALARM__ENABLED", "true")]).unwrap();
+        assert!(own.enabled);
+        assert!(of(&[("SW_ALARM", "other")]).is_err());
     }
 
     #[test]

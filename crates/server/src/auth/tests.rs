@@ -1,3 +1,5 @@
+//! Who may come in, and what they may do.
+
 use std::net::IpAddr;
 
 use axum::body::{Body, to_bytes};

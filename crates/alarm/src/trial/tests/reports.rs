@@ -142,7 +142,8 @@ async fn a_validation_says_what_is_worth_to_be_known() {
         change(&mut rule);
         let report = validate(&ground, &rule, after(3)).await.unwrap();
         let codes: Vec<String> = report.problems.iter().map(|problem| format!("{} {problem}", problem.code)).collect();
-        format!("{} {:?} {} {}: {}\n", report.valid, report.scope, report.n_watched, report.n_matched, codes.join("; "))
+        let told = if codes.is_empty() { "no problem".to_owned() } else { codes.join("; ") };
+        format!("{} {:?} {} {}: {told}\n", report.valid, report.scope, report.n_watched, report.n_matched)
     };
     let mut shown = problems(|_| ()).await;
     shown.push_str(&problems(|rule| rule.expression = "avg(resp_time) > 500".to_owned()).await);
@@ -151,7 +152,7 @@ async fn a_validation_says_what_is_worth_to_be_known() {
     shown.push_str(&problems(|rule| rule.selector.service_regex = "x.*".to_owned()).await);
     shown.push_str(&problems(|rule| rule.hooks = vec!["webhook.none".to_owned()]).await);
     expect![[r#"
-        true Some("SERVICE") 2 1: 
+        true Some("SERVICE") 2 1: no problem
         true Some("SERVICE") 2 0: never_true expression: it was true of nothing in the last 1440 minutes
         true Some("SERVICE") 2 2: always_true expression: it was true of everything in the last 1440 minutes
         false None 0 0: bad_expression expression:1:5: there is no metric resp_tim
