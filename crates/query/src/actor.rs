@@ -1,7 +1,7 @@
 //! Who asks, and what they may do.
 //!
 //! The server puts an [`Actor`] among the extensions of each request; where there is none, nobody in particular asks, who may
-//! only read. Mutations are held against what they take in one place, before anything of them runs ([`admit`]); a resolver or a
+//! only read. Mutations are held against what they take in one place, before anything of them runs (`admit`); a resolver or a
 //! route that decides for itself asks [`Actor::may`].
 
 use std::fmt;

@@ -4,11 +4,11 @@
 //! that would cost more than half a core. Whatever it does is written before the next step begins, so what breaks off goes on where it
 //! was: here after an error, on another node after a crash.
 //!
-//! - [`documents`]: rules, receivers, routing and silences, of the last snapshot.
-//! - [`work`]: what passes work on.
-//! - [`keep`]: incidents, records and progress, written.
-//! - [`take_over`]: how a new holder begins.
-//! - [`held`]: one look after the other.
+//! - `documents`: rules, receivers, routing and silences, of the last snapshot.
+//! - `work`: what passes work on.
+//! - `keep`: incidents, records and progress, written.
+//! - `take_over`: how a new holder begins.
+//! - `held`: one look after the other.
 //! - [`view`]: what it tells of itself. [`watchdog`] watches that.
 
 mod bury;

@@ -1,6 +1,6 @@
 //! What the areas of alarm management have in common: documents in the shapes of GraphQL, errors, pages, who asks.
 //!
-//! The engine's documents and views are JSON as well, and the GraphQL types mirror it field by field ([`mirrored`]); where the two
+//! The engine's documents and views are JSON as well, and the GraphQL types mirror it field by field (`mirrored`); where the two
 //! differ, maps are lists of keys and values, minutes are milliseconds.
 
 use std::collections::BTreeMap;

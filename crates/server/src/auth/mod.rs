@@ -4,7 +4,7 @@
 //! among the request's extensions; what that actor may do is decided where the request is answered ([`query::Actor::may`]).
 //!
 //! - With users or tokens, every request needs one: HTTP Basic, or `Authorization: Bearer`.
-//! - Without, everybody may read, and this machine alone may change anything ([`local`] says what that means).
+//! - Without, everybody may read, and this machine alone may change anything (`local` says what that means).
 
 mod attempts;
 mod config;
