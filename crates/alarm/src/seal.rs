@@ -87,8 +87,7 @@ impl Key {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        let mut bytes = [0; KEY_LEN];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| SealError::NoRandom)?;
+        let bytes: [u8; KEY_LEN] = random()?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -98,6 +97,11 @@ impl Key {
         // Secrets will be written that nothing else can open.
         file.sync_all().map_err(failed)?;
         Key::of_bytes(&bytes)
+    }
+
+    /// A key that nobody else has, and that is gone with the process.
+    pub fn fleeting() -> Result<Key, SealError> {
+        Key::of_bytes(&random::<KEY_LEN>()?)
     }
 
     fn of_bytes(bytes: &[u8]) -> Result<Key, SealError> {
@@ -113,8 +117,7 @@ impl Key {
 
     /// A secret of a receiver, sealed.
     pub fn seal(&self, receiver: &str, secret: &str) -> Result<Sealed, SealError> {
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError::NoRandom)?;
+        let nonce: [u8; NONCE_LEN] = random()?;
         let mut bytes = secret.as_bytes().to_vec();
         self.key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(receiver), &mut bytes)
@@ -139,6 +142,12 @@ impl Key {
         let opened = self.key.open_in_place(nonce, Aad::from(receiver), &mut bytes).map_err(|_| SealError::Damaged)?;
         String::from_utf8(opened.to_vec()).map_err(|_| SealError::Damaged)
     }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], SealError> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| SealError::NoRandom)?;
+    Ok(bytes)
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use storage::lease::Tenure;
 use storage::snapshot::Snapshots;
 
-use crate::telemetry::Family;
+use crate::telemetry::{Family, float};
 
 /// Rules that are named with what they cost.
 const DEAREST: usize = 10;
@@ -149,11 +149,6 @@ impl Told {
             ),
         ]
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
-fn float(n: u64) -> f64 {
-    n as f64
 }
 
 fn count(n: usize) -> f64 {

@@ -10,7 +10,6 @@ use analysis::catalogue;
 use analysis::oal::Rules;
 use anyhow::{Context as _, anyhow};
 use model::metric::Catalogue;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use storage::Backend;
 use storage::nodes::{self, Nodes};
 
@@ -61,11 +60,7 @@ fn key(config: &Config) -> anyhow::Result<Option<Arc<Key>>> {
         _ if !set.is_empty() => Key::of_setting(set).context("security.secret_key")?,
         Backend::Embedded => Key::beside(&config.storage.path).context("the key beside the store")?,
         // It is gone with what it sealed.
-        Backend::Memory => {
-            let mut bytes = [0; 32];
-            SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the system gives no random numbers"))?;
-            Key::of_setting(&bytes.map(|byte| format!("{byte:02x}")).concat())?
-        }
+        Backend::Memory => Key::fleeting()?,
         Backend::OpenSearch => return Ok(None),
     };
     Ok(Some(Arc::new(key)))

@@ -79,8 +79,9 @@ pub fn render(families: Vec<Family>) -> String {
     out
 }
 
+/// A number as Prometheus has it.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats")]
-fn float(n: u64) -> f64 {
+pub(crate) fn float(n: u64) -> f64 {
     n as f64
 }
 
