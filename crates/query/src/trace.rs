@@ -234,7 +234,7 @@ pub(crate) fn decode(record: &Record) -> Option<Segment> {
                 None
             }
         },
-        _ => None,
+        Format::None | Format::Log | Format::Event | Format::Summary | Format::Alarm => None,
     }
 }
 
