@@ -35,12 +35,10 @@ pub(crate) async fn list(app: &App, condition: &wire::EventQueryCondition) -> Re
     if range.is_none() && uuid.is_none() {
         return Err(Error::Request("the condition must contain either time or uuid".to_owned()));
     }
-    // The reference leaves both ends out.
-    let time = range.map(|range| (range.start.plus(1), range.end.plus(-1)));
-    let mut events = matching(app, conditions(condition), time).await?;
+    let mut events = matching(app, conditions(condition), range.as_ref()).await?;
     match condition.order {
         Some(WireOrder::Asc) => events.sort_by(|a, b| (when(a), &a.uuid).cmp(&(when(b), &b.uuid))),
-        Some(WireOrder::Des) | None => events.sort_by(|a, b| (when(b), &a.uuid).cmp(&(when(a), &b.uuid))),
+        Some(WireOrder::Des) | None => last_first(&mut events),
     }
     Ok(wire::Events { events: Page::of(&condition.paging).cut(events) })
 }
@@ -53,17 +51,19 @@ pub(crate) async fn of_services(
 ) -> Result<Vec<Event>, Error> {
     let names = services.into_iter().map(ByteString::from).collect();
     let of_them = Condition { field: field::SERVICE, test: Test::OneOf(names), negate: false };
-    let mut events = matching(app, vec![of_them], Some((range.start.plus(1), range.end.plus(-1)))).await?;
-    events.sort_by(|a, b| (when(b), &a.uuid).cmp(&(when(a), &b.uuid)));
+    let mut events = matching(app, vec![of_them], Some(range)).await?;
+    last_first(&mut events);
     Ok(events)
 }
 
+fn last_first(events: &mut [Event]) {
+    events.sort_by(|a, b| (when(b), &a.uuid).cmp(&(when(a), &b.uuid)));
+}
+
 /// The events of which one report at least fulfils the conditions, in no order.
-async fn matching(
-    app: &App,
-    conditions: Vec<Condition>,
-    time: Option<(UnixMillis, UnixMillis)>,
-) -> Result<Vec<Event>, Error> {
+async fn matching(app: &App, conditions: Vec<Condition>, range: Option<&Range>) -> Result<Vec<Event>, Error> {
+    // The reference leaves both ends out.
+    let time = range.map(|range| (range.start.plus(1), range.end.plus(-1)));
     let matching = reports(app, conditions, time).await?;
     let uuids: HashSet<ByteString> = matching.iter().map(|record| text(record, field::UUID).into()).collect();
     // One report may match without the other, which lies outside the range or lacks what was asked for.
