@@ -94,11 +94,13 @@ async fn execute(service: &Service, wire: Wire, actor: Actor) -> Response {
 /// Whether the content type is `application/json`, with any parameters. Nothing else is taken: a page in a browser can
 /// send other types to us without asking first.
 fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    content_type(headers).eq_ignore_ascii_case("application/json")
+}
+
+/// The content type without its parameters; empty: there is none.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
 }
 
 type Answer = (StatusCode, [(header::HeaderName, &'static str); 1], Bytes);

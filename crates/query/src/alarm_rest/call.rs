@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::op::{Body, Op};
 use super::problem::Problem;
 use crate::actor::Actor;
+use crate::http::content_type;
 
 /// Bytes of a body.
 const MAX_BODY: usize = 1 << 20;
@@ -79,22 +80,17 @@ impl Call {
         Ok(call)
     }
 
-    fn content_type(&self) -> &str {
-        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        value.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
+    fn is_any_of(&self, kinds: &[&str]) -> bool {
+        kinds.iter().any(|kind| content_type(&self.headers).eq_ignore_ascii_case(kind))
     }
 
     fn is_json(&self) -> bool {
-        ["application/json", "application/merge-patch+json"]
-            .iter()
-            .any(|kind| self.content_type().eq_ignore_ascii_case(kind))
+        self.is_any_of(&["application/json", "application/merge-patch+json"])
     }
 
     /// Whether the body is the text of a file as it is.
     pub(super) fn is_yaml(&self) -> bool {
-        ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"]
-            .iter()
-            .any(|kind| self.content_type().eq_ignore_ascii_case(kind))
+        self.is_any_of(&["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"])
     }
 
     /// What stands in the place of the first `{…}`.
