@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
 use crate::chance::Chance;
-use crate::{ItemQuery, SharedStore, StoreError, Swapped};
+use crate::{ItemQuery, SharedStore, Store, StoreError, Swapped};
 
 /// How often every kind is read again, whatever its document says.
 pub const HEAL: Duration = Duration::from_secs(60);
@@ -33,6 +33,12 @@ impl Snapshot {
     pub fn of(&self, kind: ItemKind) -> Option<&Arc<[Item]>> {
         self.0.get(&kind)
     }
+}
+
+/// What the document of a kind says: another text whenever an [`Editor`] changed an item of it. Empty: none was changed yet.
+pub async fn document(store: &dyn Store, kind: ItemKind) -> Result<String, StoreError> {
+    let query = ItemQuery { kind: ItemKind::Revision, ids: vec![kind.name().to_owned()], tombstones: false };
+    Ok(store.items(&query).await?.into_iter().next().map(|item| item.body).unwrap_or_default())
 }
 
 /// Tells the snapshot. Clones tell the same.

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use storage::chance::Chance;
 use storage::lease::{Tenure, Term};
-use storage::snapshot::Snapshots;
+use storage::snapshot::{self, Snapshots};
 use storage::{ItemQuery, SharedStore, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -321,13 +321,7 @@ impl<'a> Tenancy<'a> {
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
             return Ok(());
         }
-        let query = ItemQuery {
-            kind: ItemKind::Revision,
-            ids: vec![ItemKind::AlarmNotification.name().to_owned()],
-            tombstones: false,
-        };
-        let documents = self.sender.store.items(&query).await?;
-        let document = documents.into_iter().next().map(|item| item.body).unwrap_or_default();
+        let document = snapshot::document(&*self.sender.store, ItemKind::AlarmNotification).await?;
         if self.document.as_ref() != Some(&document) {
             self.read(Vec::new()).await?;
             self.document = Some(document);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use model::Bucket;
 use model::item::Revision;
-use storage::StoreError;
+use model::kinds::ItemKind;
+use storage::{StoreError, snapshot};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -278,7 +279,7 @@ impl Held {
         if Instant::now() < self.due.notice {
             return Ok(());
         }
-        let document = self.keeper.document().await?;
+        let document = snapshot::document(&*self.engine.store, ItemKind::AlarmIncident).await?;
         if document != self.document {
             let open = self.incidents.values().filter(|stored| stored.doc.closed.is_none());
             let ids: Vec<String> = open.map(|stored| stored.doc.id.clone()).collect();

@@ -166,11 +166,4 @@ impl Keeper {
         let read = |item| doc::read::<Incident>(item).inspect_err(|error| warn!(%error, "left out")).ok();
         Ok(items.iter().filter_map(read).collect())
     }
-
-    /// The revision document of incidents: another one when an operator changed any.
-    pub(super) async fn document(&self) -> Result<String, StoreError> {
-        let ids = vec![ItemKind::AlarmIncident.name().to_owned()];
-        let items = self.store.items(&ItemQuery { kind: ItemKind::Revision, ids, tombstones: false }).await?;
-        Ok(items.into_iter().next().map(|item| item.body).unwrap_or_default())
-    }
 }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use model::kinds::ItemKind;
-use storage::StoreError;
 use storage::chance::Chance;
 use storage::lease::{Term, touch};
+use storage::{StoreError, snapshot};
 use tokio::time::Instant;
 
 use super::Engine;
@@ -38,7 +38,7 @@ pub(super) async fn take_over(engine: &Arc<Engine>, term: Term) -> Result<Option
     keeper.check()?;
     engine.fenced.send_replace(Some(term));
 
-    let document = keeper.document().await?;
+    let document = snapshot::document(&*engine.store, ItemKind::AlarmIncident).await?;
     let (evaluated, progress) = keeper.progress().await?;
     let now = engine.clock.now();
     let mut work =
