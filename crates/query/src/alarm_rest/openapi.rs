@@ -15,7 +15,6 @@ use serde_json::{Map, Value, json};
 use super::call::{Answer, Call};
 use super::op::{Answering, Body, Op};
 use super::{BASE, table};
-use crate::actor::Role;
 
 pub(super) const OPS: &[Op] = &[Op::get("/openapi.json", "This description.", get)];
 
@@ -29,11 +28,6 @@ const SCHEMAS: &str = "#/components/schemas/";
 /// A reference to the schema of a type.
 pub(super) fn named<T: JsonSchema>() -> Value {
     json!({ "$ref": format!("{SCHEMAS}{}", T::schema_name()) })
-}
-
-/// The same, as an operation names its body.
-pub(super) fn schema<T: JsonSchema>() -> Value {
-    named::<T>()
 }
 
 /// The body of a merge patch.
@@ -107,11 +101,6 @@ pub(super) fn description() -> Value {
 }
 
 fn operation(op: &Op) -> Value {
-    let role = match op.role {
-        Role::Viewer => "a viewer",
-        Role::Editor => "an editor",
-        Role::Admin => "an admin",
-    };
     let mut parameters = Vec::new();
     if op.path.contains('{') {
         parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}));
@@ -132,7 +121,7 @@ fn operation(op: &Op) -> Value {
     let mut described = json!({
         "operationId": operation_id(op),
         "summary": op.about,
-        "description": format!("It takes {role}."),
+        "description": format!("It takes {}.", op.role),
         "parameters": parameters,
         "responses": {
             "2XX": {"description": "It is done.", "content": json_of(json!({}))},

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::documents;
 use super::op::{Answering, Body, Op, Verb};
-use super::openapi::schema;
+use super::openapi::named;
 use crate::actor::Role;
 
-const RECEIVER: Body = Body::Json(schema::<Receiver>);
+const RECEIVER: Body = Body::Json(named::<Receiver>);
 
 pub(super) const OPS: &[Op] = &[
     Op::get("/receivers", "All receivers, secrets hidden.", list),
@@ -124,7 +124,7 @@ fn unsaved_schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "receiver": super::openapi::named::<Receiver>(),
+            "receiver": named::<Receiver>(),
             "sample": {"enum": ["FIRING", "RECOVERY"], "default": "FIRING"},
         },
         "required": ["receiver"],

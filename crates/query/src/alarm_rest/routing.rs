@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::documents::{self, written};
 use super::op::{Answering, Body, Op, Verb};
-use super::openapi::{named, schema};
+use super::openapi::named;
 use super::problem::Problem;
 
 pub(super) const OPS: &[Op] = &[
@@ -22,7 +22,7 @@ pub(super) const OPS: &[Op] = &[
         Verb::Put,
         "/routes",
         "Replaces the tree. The first one is made with `If-None-Match: *`.",
-        Body::Json(schema::<Routing>),
+        Body::Json(named::<Routing>),
         put,
     ),
     Op::change(
@@ -53,7 +53,7 @@ pub(super) const OPS: &[Op] = &[
         Verb::Put,
         "/inhibitions/{id}",
         "Makes or replaces an inhibition.",
-        Body::Json(schema::<Inhibition>),
+        Body::Json(named::<Inhibition>),
         put_inhibition,
     ),
     Op::change(Verb::Delete, "/inhibitions/{id}", "Deletes an inhibition.", Body::None, delete_inhibition),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::documents;
 use super::op::{Answering, Body, Op, Verb};
-use super::openapi::schema;
+use super::openapi::named;
 use super::problem::Problem;
 
 const PAGE: [(&str, &str); 2] =
@@ -25,7 +25,7 @@ const FILTER: &[(&str, &str)] = &[
     ("tag", "With this tag: `key` or `key=value`."),
     ("text", "With this in the name, the expression or the message."),
 ];
-const RULE: Body = Body::Json(schema::<Rule>);
+const RULE: Body = Body::Json(named::<Rule>);
 
 pub(super) const OPS: &[Op] = &[
     Op::get("/rules", "Rules by name, each with its health, its open incidents and its cost.", list).query(FILTER),

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::documents;
 use super::op::{Answering, Body, Op, Verb};
-use super::openapi::schema;
+use super::openapi::named;
 
-const SILENCE: Body = Body::Json(schema::<Silence>);
+const SILENCE: Body = Body::Json(named::<Silence>);
 const INSIST: &[(&str, &str)] =
     &[("override", "Whether it is made though it would hit more than `alarm.desk.silence_limit`.")];
 
@@ -62,7 +62,7 @@ struct Matchers {
 fn matchers_schema() -> Value {
     json!({
         "type": "object",
-        "properties": {"matchers": {"type": "array", "items": super::openapi::named::<Matcher>()}},
+        "properties": {"matchers": {"type": "array", "items": named::<Matcher>()}},
         "required": ["matchers"],
         "additionalProperties": false,
     })

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::op::{Answering, Body, Op, Verb};
-use super::openapi::{named, schema};
+use super::openapi::named;
 use super::problem::{Problem, problems};
 use crate::actor::Role;
 
@@ -18,7 +18,7 @@ pub(super) const OPS: &[Op] = &[
     Op::post(
         "/rules:validate",
         "Says what is wrong with a rule, what it would watch and cost, and what it would have said the last day.",
-        Body::Json(schema::<Rule>),
+        Body::Json(named::<Rule>),
         validate,
     )
     .takes(Role::Viewer),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::op::{Answering, Body, Op};
-use super::openapi::schema;
+use super::openapi::named;
 use super::problem::{Problem, problems};
 use crate::actor::Role;
 
@@ -60,7 +60,7 @@ pub(super) const OPS: &[Op] = &[
     Op::post(
         "/fire",
         "Fires a test alarm through the whole route. No incident is touched.",
-        Body::Json(schema::<Fire>),
+        Body::Json(named::<Fire>),
         fire,
     ),
 ];
@@ -135,7 +135,7 @@ fn apply_schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "bundle": super::openapi::named::<Bundle>(),
+            "bundle": named::<Bundle>(),
             "planOnly": {"type": "boolean", "default": false, "description": "Whether it is only said what would be done."},
         },
         "required": ["bundle"],
