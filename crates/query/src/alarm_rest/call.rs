@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alarm::Desk;
-use alarm::desk::Page;
+use alarm::desk::{MAX_PAGE, Page};
 use alarm::edit::By;
 use axum::body::to_bytes;
 use axum::extract::{Query, Request};
@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::op::{Body, Op};
+use super::op::{Body, Op, PAGE};
 use super::problem::Problem;
 use crate::actor::Actor;
 use crate::http::content_type;
@@ -159,10 +159,11 @@ impl Call {
         parsed(&rest.join("&"))
     }
 
-    /// Which page.
+    /// Which page, of [`MAX_PAGE`] entries at most.
     pub(super) fn page(&self) -> Result<Page, Problem> {
         let own: Vec<&str> = self.pairs().filter(|pair| is_page(pair)).collect();
-        parsed(&own.join("&"))
+        let Page { skip, limit } = parsed(&own.join("&"))?;
+        Ok(Page { skip, limit: limit.min(MAX_PAGE) })
     }
 
     fn pairs(&self) -> impl Iterator<Item = &str> {
@@ -172,7 +173,7 @@ impl Call {
 
 fn is_page(pair: &str) -> bool {
     let key = pair.split('=').next().unwrap_or_default();
-    matches!(key, "skip" | "limit")
+    PAGE.iter().any(|(name, _)| *name == key)
 }
 
 fn parsed<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {

@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
-use super::op::{Answering, Body, Op};
+use super::op::{Answering, Body, Op, PAGE};
 use super::problem::Problem;
 
 const FILTER: &[(&str, &str)] = &[
-    ("skip", "How many entries are passed over."),
-    ("limit", "How many are wanted: 100, at most 1,000."),
+    PAGE[0],
+    PAGE[1],
     ("status", "`WAITING`, `SENDING`, `SENT`, `DEAD`, `DISCARDED`."),
     ("receiver", "To this receiver."),
     ("incident", "That tell of the incident of this id."),

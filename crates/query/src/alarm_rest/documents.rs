@@ -124,6 +124,6 @@ pub(super) async fn restored<T: Edited>(call: &Call, id: &str) -> Result<Answer,
 /// The changes of one, the newest first.
 pub(super) async fn history<T: Doc>(call: &Call, id: &str) -> Result<Answer, Problem> {
     let page = call.page()?;
-    let entries = call.desk.edits.history(T::KIND, id, page.skip, page.limit.min(alarm::desk::MAX_PAGE)).await?;
+    let entries = call.desk.edits.history(T::KIND, id, page.skip, page.limit).await?;
     Ok(Answer::of(&json!({ "items": entries })))
 }

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::documents;
-use super::op::{Answering, Body, Op};
+use super::op::{Answering, Body, Op, PAGE};
 use super::problem::Problem;
 
 const FILTER: &[(&str, &str)] = &[
-    ("skip", "How many entries are passed over."),
-    ("limit", "How many are wanted: 100, at most 1,000."),
+    PAGE[0],
+    PAGE[1],
     ("rule", "Of the rule of this id or name."),
     ("service", "Of this service."),
     ("entity", "Of the entity of this id."),
@@ -28,8 +28,8 @@ const FILTER: &[(&str, &str)] = &[
     ("text", "With this in the rule's name, the entity's, or a message."),
 ];
 const INSTANCES: &[(&str, &str)] = &[
-    ("skip", "How many entries are passed over."),
-    ("limit", "How many are wanted: 100, at most 1,000."),
+    PAGE[0],
+    PAGE[1],
     ("rule", "Of the rule of this id or name."),
     ("entity", "Of the entity of this id."),
     ("state", "In this state."),
@@ -40,7 +40,7 @@ pub(super) const OPS: &[Op] = &[
     Op::get("/instances", "What is not normal at present, by rule and entity.", instances).query(INSTANCES),
     Op::get("/incidents", "Incidents, the newest first, without what was seen.", list).query(FILTER),
     Op::get("/incidents/{id}", "One incident with its transitions, what was seen, and what became of each.", get),
-    Op::get("/incidents/{id}/history", "What people did with it, the newest first.", history),
+    Op::get("/incidents/{id}/history", "What people did with it, the newest first.", history).query(&PAGE),
     Op::post(
         "/incidents/{id}:acknowledge",
         "Somebody takes care of it: it is not told again.",

@@ -13,6 +13,10 @@ use crate::actor::Role;
 /// An answer under way.
 pub(super) type Answering<'c> = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send + 'c>>;
 
+/// The parameters of a page: what [`Call::page`] reads.
+pub(super) const PAGE: [(&str, &str); 2] =
+    [("skip", "How many entries are passed over."), ("limit", "How many are wanted: 100, at most 1,000.")];
+
 /// What is done with what a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {

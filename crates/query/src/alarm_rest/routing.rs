@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::documents::{self, written};
-use super::op::{Answering, Body, Op, Verb};
+use super::op::{Answering, Body, Op, PAGE, Verb};
 use super::openapi::named;
 use super::problem::Problem;
 
@@ -40,7 +40,7 @@ pub(super) const OPS: &[Op] = &[
         delete,
     ),
     Op::post("/routes:restore", "Makes an earlier version the present one.", Body::Optional(documents::which), restore),
-    Op::get("/routes/history", "Its changes, the newest first.", history),
+    Op::get("/routes/history", "Its changes, the newest first.", history).query(&PAGE),
     Op::post(
         "/routes:preview",
         "Says whom an alarm with these labels would be told.",

@@ -7,12 +7,10 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::documents;
-use super::op::{Answering, Body, Op, Verb};
+use super::op::{Answering, Body, Op, PAGE, Verb};
 use super::openapi::named;
 use super::problem::Problem;
 
-const PAGE: [(&str, &str); 2] =
-    [("skip", "How many entries are passed over."), ("limit", "How many are wanted: 100, at most 1,000.")];
 const FILTER: &[(&str, &str)] = &[
     PAGE[0],
     PAGE[1],

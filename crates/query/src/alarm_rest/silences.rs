@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::documents;
-use super::op::{Answering, Body, Op, Verb};
+use super::op::{Answering, Body, Op, PAGE, Verb};
 use super::openapi::named;
 
 const SILENCE: Body = Body::Json(named::<Silence>);
@@ -17,8 +17,8 @@ const INSIST: &[(&str, &str)] =
 pub(super) const OPS: &[Op] = &[
     Op::get("/silences", "Silences that are not over, those that end last first.", list).query(&[
         ("over", "Also those that are over."),
-        ("skip", "How many entries are passed over."),
-        ("limit", "How many are wanted: 100, at most 1,000."),
+        PAGE[0],
+        PAGE[1],
     ]),
     Op::post("/silences", "Makes a silence.", SILENCE, create).query(INSIST),
     Op::post(
@@ -36,7 +36,7 @@ pub(super) const OPS: &[Op] = &[
         Body::None,
         delete,
     ),
-    Op::get("/silences/{id}/history", "Its changes, the newest first.", history),
+    Op::get("/silences/{id}/history", "Its changes, the newest first.", history).query(&PAGE),
     Op::post("/silences/{id}:expire", "Ends a silence now.", Body::None, expire),
 ];
 

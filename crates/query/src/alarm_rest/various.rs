@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
-use super::op::{Answering, Body, Op};
+use super::op::{Answering, Body, Op, PAGE};
 use super::openapi::named;
 use super::problem::{Problem, problems};
 use crate::actor::Role;
 
 const AUDIT: &[(&str, &str)] = &[
-    ("skip", "How many entries are passed over."),
-    ("limit", "How many are wanted: 100, at most 1,000."),
+    PAGE[0],
+    PAGE[1],
     (
         "kind",
         "Of this kind of document: `alarm_rule`, `alarm_receiver`, `alarm_routing`, `alarm_silence`, `alarm_incident`, `alarm_notification`.",
@@ -160,8 +160,7 @@ fn audit(call: &Call) -> Answering<'_> {
         let Audit { kind, target, actor, from, before } = call.filter()?;
         let page = call.page()?;
         let filter = AuditFilter { kind, target, actor, from, before };
-        let limit = page.limit.min(alarm::desk::MAX_PAGE);
-        let (items, total) = call.desk.edits.audit(&filter, page.skip, limit).await?;
+        let (items, total) = call.desk.edits.audit(&filter, page.skip, page.limit).await?;
         Ok(Answer::of(&json!({ "total": total, "items": items })))
     })
 }
