@@ -130,7 +130,7 @@ pub async fn rules(desk: &Desk) -> Result<RuleList, DeskError> {
 /// The rule of a name; `None`: none that is evaluated has it.
 pub async fn rule(desk: &Desk, name: &str) -> Result<Option<RuleDetail>, DeskError> {
     let Some(stored) = named(desk, name).await? else { return Ok(None) };
-    let (plan, _) = Plan::new(std::slice::from_ref(&stored), &desk.catalogue, None);
+    let (plan, _) = Plan::new(std::slice::from_ref(&stored), &desk.ground.catalogue, None);
     let rule = &stored.doc;
     let mut detail = RuleDetail {
         rule_id: rule.name.clone(),
@@ -153,7 +153,7 @@ pub async fn rule(desk: &Desk, name: &str) -> Result<Option<RuleDetail>, DeskErr
     };
     // A rule that cannot be evaluated is there and watches nothing.
     let Some(planned) = plan.rules().first() else { return Ok(Some(detail)) };
-    let columns = Columns::with_layers(desk.zone.clone(), desk.layers.clone());
+    let columns = Columns::with_layers(desk.ground.zone.clone(), desk.ground.layers.clone());
     detail.additional_period = additional(planned, &columns);
     let metrics: BTreeSet<&String> = planned.needs().map(|(need, _)| &need.metric().name).collect();
     detail.include_metrics = metrics.into_iter().cloned().collect();
@@ -171,7 +171,7 @@ async fn running(
     let now = desk.clock.now();
     let Some(minute) = now.minute().map(|minute| Bucket(minute.0.saturating_sub(1))) else { return Ok(Vec::new()) };
     let reads = plan.reads(&columns, minute, minute);
-    window::load(desk.store.as_ref(), &desk.catalogue, &mut columns, &reads).await?;
+    window::load(desk.ground.store.as_ref(), &desk.ground.catalogue, &mut columns, &reads).await?;
     let watched = columns.table(planned.scope).map(|table| table.watched()).unwrap_or_default();
     let taken = watched.iter().filter(|one| !one.gone && planned.takes(&one.entity, &one.parts, &one.layers));
     let mut entities: Vec<RunningEntity> = taken
@@ -193,7 +193,7 @@ async fn running(
             RunningEntity {
                 scope: one.entity.scope_name(),
                 name: one.entity.name.clone(),
-                formatted_message: engine::render(&telling, &desk.about).message,
+                formatted_message: engine::render(&telling, &desk.ground.about).message,
             }
         })
         .collect();
@@ -212,15 +212,15 @@ pub async fn context(desk: &Desk, name: &str, entity: &str) -> Result<Option<Run
         recovery_observation_period: rule.recovery_observation,
         ..RunningContext::default()
     };
-    let (plan, _) = Plan::new(std::slice::from_ref(&stored), &desk.catalogue, None);
+    let (plan, _) = Plan::new(std::slice::from_ref(&stored), &desk.ground.catalogue, None);
     let Some(planned) = plan.rules().first() else { return Ok(Some(stub)) };
     for id in candidates(planned.scope, entity) {
         let told = trial::explain(&desk.ground, rule, &id, None, desk.clock.now()).await;
         let told = told.map_err(of_trial)?;
         if told.watched && (told.has_data || told.incidents.iter().any(|incident| incident.closed.is_none())) {
             let fired = last_firing(desk, &told).await?;
-            let columns = Columns::new(desk.zone.clone());
-            return Ok(Some(filled(stub, planned, additional(planned, &columns), &told, fired, &desk.zone)));
+            let columns = Columns::new(desk.ground.zone.clone());
+            return Ok(Some(filled(stub, planned, additional(planned, &columns), &told, fired, &desk.ground.zone)));
         }
     }
     Ok(Some(stub))

@@ -11,14 +11,14 @@ use model::{Clock, Zone};
 use storage::chance::random;
 use storage::lease::{Lease, Tenure, Term};
 use storage::nodes::Nodes;
-use storage::snapshot::{Editor, Snapshots, follow};
+use storage::snapshot::{Snapshots, follow};
 use storage::{Backend, SharedStore};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::deliver::{self, Counters, Outbox, Sender, Transport};
-use crate::desk::{self, Desk};
+use crate::desk::Desk;
 use crate::edit::Edits;
 use crate::egress::Guard;
 use crate::engine::watchdog::{self, Watchdog};
@@ -27,6 +27,8 @@ use crate::import::server_file::{FileViews, ServerFile};
 use crate::minutes::Timing;
 use crate::notify::told::About;
 use crate::seal::Key;
+use crate::trial::Ground;
+use crate::trial::jobs::Jobs;
 
 /// The lease of the alarm engine.
 pub const LEASE: &str = "alarm";
@@ -115,9 +117,8 @@ where
     let (store, clock) = (Arc::clone(&parts.store), parts.clock.clone());
     let look = if parts.is_far() { Duration::from_secs(2) } else { Duration::from_millis(500) };
     let (follower, snapshots, editor) = follow(Arc::clone(&store), clock.clone(), FOLLOWED, look, random());
-    let editor = Arc::new(editor);
     let (catalogue, key) = (Arc::clone(&parts.catalogue), parts.key.clone());
-    let edits = Edits::new(Arc::clone(&store), Arc::clone(&editor), clock.clone(), catalogue, key, random());
+    let edits = Edits::new(Arc::clone(&store), Arc::new(editor), clock.clone(), catalogue, key, random());
     let edits = Arc::new(edits);
     let (lease, tenure) = Lease::new(store, clock, LEASE, Arc::clone(&parts.node), random());
     let (path, host) = (parts.config.settings_file.clone(), parts.host.clone());
@@ -131,7 +132,6 @@ where
         counters: Arc::default(),
         parts,
         snapshots,
-        editor,
         edits,
         tenure,
         views,
@@ -169,7 +169,6 @@ impl Parts {
 struct Made {
     parts: Parts,
     snapshots: Snapshots,
-    editor: Arc<Editor>,
     edits: Arc<Edits>,
     tenure: Tenure,
     transport: Arc<Transport>,
@@ -232,26 +231,22 @@ impl Made {
     }
 
     fn desk(self) -> Desk {
-        let Made { parts, snapshots, editor, edits, tenure, transport, about, outbox, counters, views } = self;
+        let Made { parts, snapshots, edits, tenure, transport, about, outbox, views, .. } = self;
         let Parts { store, clock, zone, layers, catalogue, nodes, config, .. } = parts;
-        Desk::new(desk::Parts {
-            store,
+        let ground = Ground { store, catalogue, zone, layers, about };
+        Desk {
+            jobs: Jobs::new(ground.clone(), clock.clone(), random()),
+            ground,
             clock,
-            zone,
-            catalogue,
-            layers,
             edits,
-            editor,
             snapshots,
             tenure,
             nodes,
             transport,
-            about,
             outbox,
-            counters,
             engine: views,
             config: config.desk,
-        })
+        }
     }
 }
 

@@ -92,7 +92,7 @@ impl Act {
                     evidence: &[],
                     n_more: 0,
                 };
-                next = close(incident, minute, now, crate::engine::render(&telling, &desk.about));
+                next = close(incident, minute, now, crate::engine::render(&telling, &desk.ground.about));
             }
         }
         Ok((next != *incident).then_some(next))

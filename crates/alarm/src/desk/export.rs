@@ -71,7 +71,7 @@ impl Desk {
                 }
             }
             Format::PrometheusRules => {
-                let (text, remarks) = prometheus::write(&rules, &self.catalogue);
+                let (text, remarks) = prometheus::write(&rules, &self.ground.catalogue);
                 Export { format, content_type: "application/yaml", text, remarks }
             }
             Format::Json => self.bundle(rules, &receivers, ids.is_empty()).await?,

@@ -164,7 +164,7 @@ impl Desk {
         let is_over = sample == Sample::Recovery;
         let incident = self.sample(&rule, entity, Vec::new(), is_over).await;
         let notification = self.notification(&incident, &receiver.id, "test", BTreeMap::new());
-        let shown = Shown::new(&notification, &[incident], &self.about, self.now());
+        let shown = Shown::new(&notification, &[incident], &self.ground.about, self.now());
         let Sent { status, failed, fallbacks, payload, .. } = self.transport.send(receiver, &shown, &[]).await;
         let error = match failed {
             Some(Verdict::Again { error, .. } | Verdict::Refused { error }) => error,
@@ -218,7 +218,7 @@ impl Desk {
             let reason = (what == What::Recovered).then_some(Reason::Condition);
             let minute = incident.opened;
             let telling = Telling { rule: Some(rule), incident, what, reason, minute, evidence: &[], n_more: 0 };
-            let texts = engine::render(&telling, &self.about);
+            let texts = engine::render(&telling, &self.ground.about);
             // A recovery says what its firing said, the mark as well.
             let message = texts.message.strip_prefix(TEST).unwrap_or(&texts.message);
             Texts { message: format!("{TEST}{message}"), ..texts }

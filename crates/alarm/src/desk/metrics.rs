@@ -27,8 +27,8 @@ impl Desk {
             return Err(DeskError::refused("unknown_scope", "scope", format!("{name} is no scope: SERVICE and so on")));
         }
         let info = |name: &str| {
-            let known = crate::check::known(&self.catalogue, name)?;
-            let function = self.catalogue.get(name)?.function;
+            let known = crate::check::known(&self.ground.catalogue, name)?;
+            let function = self.ground.catalogue.get(name)?.function;
             Some(MetricInfo {
                 name: name.to_owned(),
                 scope: scope_name(known.scope),
@@ -44,6 +44,7 @@ impl Desk {
             })
         };
         let mut all: Vec<MetricInfo> = self
+            .ground
             .catalogue
             .iter()
             .filter(|def| def.name.starts_with(prefix))

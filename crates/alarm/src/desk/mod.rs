@@ -24,19 +24,15 @@ mod tests;
 
 use std::sync::Arc;
 
-use model::layer::Layers;
-use model::metric::Catalogue;
-use model::{Clock, UnixMillis, Zone};
-use storage::SharedStore;
+use model::{Clock, UnixMillis};
 use storage::lease::Tenure;
 use storage::nodes::Nodes;
-use storage::snapshot::{Editor, Snapshots};
+use storage::snapshot::Snapshots;
 
-use crate::deliver::{Counters, Outbox, Transport};
+use crate::deliver::{Outbox, Transport};
 use crate::doc::{Doc, Stored};
 use crate::edit::Edits;
 use crate::engine::Views;
-use crate::notify::told::About;
 use crate::trial::Ground;
 use crate::trial::jobs::Jobs;
 
@@ -58,65 +54,14 @@ pub use self::rules::{Health, RuleCost, RuleFilter, RuleView};
 pub use self::silences::SilenceView;
 pub use self::status::{ConfigStatus, FileStatus, NodeStatus};
 
-/// What a desk is made of.
-#[derive(Clone)]
-pub struct Parts {
-    /// Where everything lies.
-    pub store: SharedStore,
-    /// Tells the time.
-    pub clock: Clock,
-    /// The zone in which times are written for people.
-    pub zone: Zone,
-    /// All metrics.
-    pub catalogue: Arc<Catalogue>,
-    /// The layers that there are.
-    pub layers: Layers,
-    /// Changes documents.
-    pub edits: Arc<Edits>,
-    /// Writes items and tells the nodes.
-    pub editor: Arc<Editor>,
-    /// Documents as this node knows them.
-    pub snapshots: Snapshots,
-    /// Whether this node evaluates and sends.
-    pub tenure: Tenure,
-    /// The nodes that share the store.
-    pub nodes: Nodes,
-    /// Sends tests.
-    pub transport: Arc<Transport>,
-    /// What is the same for all notifications.
-    pub about: About,
-    /// Wakes the sender of this node.
-    pub outbox: Outbox,
-    /// What the sender of this node counts.
-    pub counters: Arc<Counters>,
-    /// How the engine of this node stands.
-    pub engine: Views,
-    /// What an operator may set.
-    pub config: Config,
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
 /// The desk. One for a node, shared by its interfaces.
 pub struct Desk {
-    /// Where everything lies.
-    pub store: SharedStore,
+    /// What it looks at, and what rules are tried on.
+    pub ground: Ground,
     /// Tells the time.
     pub clock: Clock,
-    /// The zone in which times are written for people.
-    pub zone: Zone,
-    /// All metrics.
-    pub catalogue: Arc<Catalogue>,
-    /// The layers that there are.
-    pub layers: Layers,
     /// Changes documents.
     pub edits: Arc<Edits>,
-    /// Writes items and tells the nodes.
-    pub editor: Arc<Editor>,
     /// Documents as this node knows them.
     pub snapshots: Snapshots,
     /// Whether this node evaluates and sends.
@@ -125,18 +70,12 @@ pub struct Desk {
     pub nodes: Nodes,
     /// Sends tests.
     pub transport: Arc<Transport>,
-    /// What is the same for all notifications.
-    pub about: About,
     /// Wakes the sender of this node.
     pub outbox: Outbox,
-    /// What the sender of this node counts.
-    pub counters: Arc<Counters>,
     /// How the engine of this node stands.
     pub engine: Views,
     /// What an operator may set.
     pub config: Config,
-    /// What rules are tried on.
-    pub ground: Ground,
     /// Back-tests of this node.
     pub jobs: Jobs,
 }
@@ -148,37 +87,6 @@ impl std::fmt::Debug for Desk {
 }
 
 impl Desk {
-    /// A desk over its parts.
-    pub fn new(parts: Parts) -> Desk {
-        let ground = Ground {
-            store: Arc::clone(&parts.store),
-            catalogue: Arc::clone(&parts.catalogue),
-            zone: parts.zone.clone(),
-            layers: parts.layers.clone(),
-            about: parts.about.clone(),
-        };
-        Desk {
-            jobs: Jobs::new(ground.clone(), parts.clock.clone(), storage::chance::random()),
-            ground,
-            store: parts.store,
-            clock: parts.clock,
-            zone: parts.zone,
-            catalogue: parts.catalogue,
-            layers: parts.layers,
-            edits: parts.edits,
-            editor: parts.editor,
-            snapshots: parts.snapshots,
-            tenure: parts.tenure,
-            nodes: parts.nodes,
-            transport: parts.transport,
-            about: parts.about,
-            outbox: parts.outbox,
-            counters: parts.counters,
-            engine: parts.engine,
-            config: parts.config,
-        }
-    }
-
     pub(crate) fn now(&self) -> UnixMillis {
         self.clock.now()
     }

@@ -227,13 +227,13 @@ impl Desk {
         };
         let mut all = Vec::new();
         loop {
-            let page = self.store.scan(&query).await?;
+            let page = self.ground.store.scan(&query).await?;
             for row in page.rows {
                 let ordinals = match row.cells.get(cell::LAYERS) {
                     Some(model::Agg::Ids(ids)) => ids.iter().copied().collect(),
                     _ => Vec::new(),
                 };
-                let names = ordinals.into_iter().filter_map(|ordinal: i32| self.layers.by_ordinal(ordinal));
+                let names = ordinals.into_iter().filter_map(|ordinal: i32| self.ground.layers.by_ordinal(ordinal));
                 all.push((row.entity.to_string(), names.map(|layer| layer.name.to_owned()).collect()));
             }
             match page.next {

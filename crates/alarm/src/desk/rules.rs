@@ -151,7 +151,7 @@ impl Desk {
                 *open.entry(incident.doc.rule).or_default() += 1;
             }
         }
-        let (_, healths) = Plan::new(&rules, &self.catalogue, None);
+        let (_, healths) = Plan::new(&rules, &self.ground.catalogue, None);
         let view = |stored: Stored<Rule>| {
             let broken = healths.iter().find(|health| health.rule == stored.doc.id);
             let error = broken.and_then(|health| health.error.clone()).or_else(|| {
@@ -179,6 +179,6 @@ impl Desk {
     pub(super) fn scope_of_rule(&self, rule: &Rule) -> Option<Scope> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let mut words = rule.expression.split(|c| !is_word(c)).filter(|word| !word.is_empty());
-        words.find_map(|word| crate::check::known(&self.catalogue, word)).map(|known| known.scope)
+        words.find_map(|word| crate::check::known(&self.ground.catalogue, word)).map(|known| known.scope)
     }
 }

@@ -134,7 +134,7 @@ impl Desk {
                 Some(items) => epoch(items),
                 None => {
                     let query = ItemQuery { kind, ids: Vec::new(), tombstones: false };
-                    epoch(&self.store.items(&query).await?)
+                    epoch(&self.ground.store.items(&query).await?)
                 }
             };
             epochs.insert(kind.name(), epoch);
