@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::BASE;
 use super::op::{Body, Op, PAGE};
 use super::problem::Problem;
 use crate::actor::Actor;
@@ -29,6 +30,7 @@ const MAX_FILE: usize = 16 << 20;
 pub(super) struct Call {
     /// Does what is asked for.
     pub(super) desk: Arc<Desk>,
+    op: &'static Op,
     ids: Vec<String>,
     query: String,
     headers: HeaderMap,
@@ -47,7 +49,12 @@ pub(super) struct Answer {
 
 impl Call {
     /// Reads a request, and refuses what its operation does not take.
-    pub(super) async fn read(desk: Arc<Desk>, op: &Op, ids: Vec<String>, request: Request) -> Result<Call, Problem> {
+    pub(super) async fn read(
+        desk: Arc<Desk>,
+        op: &'static Op,
+        ids: Vec<String>,
+        request: Request,
+    ) -> Result<Call, Problem> {
         let (parts, body) = request.into_parts();
         let actor = parts.extensions.get::<Actor>().cloned().unwrap_or_default();
         actor.may(op.role).map_err(|refused| Problem::new(StatusCode::FORBIDDEN, "forbidden", refused.to_string()))?;
@@ -63,6 +70,7 @@ impl Call {
         })?;
         let call = Call {
             desk,
+            op,
             ids,
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
@@ -93,9 +101,15 @@ impl Call {
         self.is_any_of(&["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"])
     }
 
-    /// What stands in the place of the first `{…}`.
+    /// What stands in the place of the first `{…}`, or what the operation is about without one.
     pub(super) fn id(&self) -> &str {
-        self.ids.first().map_or("", String::as_str)
+        self.ids.first().map(String::as_str).or(self.op.id).unwrap_or_default()
+    }
+
+    /// Where the document of an id stands that this makes.
+    pub(super) fn location(&self, id: &str) -> String {
+        let place = format!("{BASE}{}", self.op.path);
+        if self.op.id.is_some() { place } else { format!("{place}/{id}") }
     }
 
     /// Who asks, and why: the header `X-Reason`.

@@ -40,7 +40,8 @@ pub(super) const OPS: &[Op] = &[
     Op::get("/instances", "What is not normal at present, by rule and entity.", instances).query(INSTANCES),
     Op::get("/incidents", "Incidents, the newest first, without what was seen.", list).query(FILTER),
     Op::get("/incidents/{id}", "One incident with its transitions, what was seen, and what became of each.", get),
-    Op::get("/incidents/{id}/history", "What people did with it, the newest first.", history).query(&PAGE),
+    Op::get("/incidents/{id}/history", "What people did with it, the newest first.", documents::history::<Incident>)
+        .query(&PAGE),
     Op::post(
         "/incidents/{id}:acknowledge",
         "Somebody takes care of it: it is not told again.",
@@ -126,10 +127,6 @@ fn get(call: &Call) -> Answering<'_> {
         let revision = Revision(incident.revision);
         Ok(Answer::of(&incident).etag(revision))
     })
-}
-
-fn history(call: &Call) -> Answering<'_> {
-    Box::pin(documents::history::<Incident>(call, call.id()))
 }
 
 async fn act(call: &Call, act: &Act) -> Result<Answer, Problem> {

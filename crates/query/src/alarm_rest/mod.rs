@@ -68,7 +68,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     answered.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
 }
 
-async fn run(desk: Arc<Desk>, op: &Op, ids: Vec<String>, request: Request) -> Result<Answer, Problem> {
+async fn run(desk: Arc<Desk>, op: &'static Op, ids: Vec<String>, request: Request) -> Result<Answer, Problem> {
     let call = Call::read(desk, op, ids, request).await?;
     (op.run)(&call).await
 }

@@ -47,6 +47,8 @@ pub(super) struct Op {
     pub(super) method: Verb,
     /// Its path behind [`super::BASE`]. `{id}` stands for one segment, and `:verb` behind it for what is done with it.
     pub(super) path: &'static str,
+    /// The id of what it is about, where the path has none.
+    pub(super) id: Option<&'static str>,
     /// What it takes.
     pub(super) role: Role,
     /// What it does, in a sentence.
@@ -78,7 +80,7 @@ impl Op {
     /// The usual one: a viewer reads.
     pub(super) const fn get(path: &'static str, about: &'static str, run: for<'c> fn(&'c Call) -> Answering<'c>) -> Op {
         let (method, role, body) = (Verb::Get, Role::Viewer, Body::None);
-        Op { method, path, role, about, query: &[], body, if_match: false, run }
+        Op { method, path, id: None, role, about, query: &[], body, if_match: false, run }
     }
 
     /// An editor does something.
@@ -89,7 +91,7 @@ impl Op {
         run: for<'c> fn(&'c Call) -> Answering<'c>,
     ) -> Op {
         let (method, role) = (Verb::Post, Role::Editor);
-        Op { method, path, role, about, query: &[], body, if_match: false, run }
+        Op { method, path, id: None, role, about, query: &[], body, if_match: false, run }
     }
 
     /// An editor changes a document.
@@ -100,12 +102,17 @@ impl Op {
         body: Body,
         run: for<'c> fn(&'c Call) -> Answering<'c>,
     ) -> Op {
-        Op { method, path, role: Role::Editor, about, query: &[], body, if_match: true, run }
+        Op { method, path, id: None, role: Role::Editor, about, query: &[], body, if_match: true, run }
     }
 
     /// The caller need not have seen what is changed.
     pub(super) const fn unseen(self) -> Op {
         Op { if_match: false, ..self }
+    }
+
+    /// It is about this one.
+    pub(super) const fn of(self, id: &'static str) -> Op {
+        Op { id: Some(id), ..self }
     }
 
     pub(super) const fn takes(self, role: Role) -> Op {

@@ -16,16 +16,22 @@ const RECEIVER: Body = Body::Json(named::<Receiver>);
 
 pub(super) const OPS: &[Op] = &[
     Op::get("/receivers", "All receivers, secrets hidden.", list).query(&PAGE),
-    Op::post("/receivers", "Makes a receiver.", RECEIVER, create).takes(Role::Admin),
-    Op::get("/receivers/{id}", "One receiver, secrets hidden.", get),
-    Op::change(Verb::Put, "/receivers/{id}", "Replaces a receiver. `***` keeps a secret.", RECEIVER, replace)
-        .takes(Role::Admin),
+    Op::post("/receivers", "Makes a receiver.", RECEIVER, documents::create::<Receiver>).takes(Role::Admin),
+    Op::get("/receivers/{id}", "One receiver, secrets hidden.", documents::get::<Receiver>),
+    Op::change(
+        Verb::Put,
+        "/receivers/{id}",
+        "Replaces a receiver. `***` keeps a secret.",
+        RECEIVER,
+        documents::replace::<Receiver>,
+    )
+    .takes(Role::Admin),
     Op::change(
         Verb::Patch,
         "/receivers/{id}",
         "Changes some fields (JSON merge patch).",
         Body::Json(super::openapi::patch),
-        patch,
+        documents::patch::<Receiver>,
     )
     .takes(Role::Admin),
     Op::change(
@@ -33,16 +39,20 @@ pub(super) const OPS: &[Op] = &[
         "/receivers/{id}",
         "Deletes a receiver that no rule and no route names.",
         Body::None,
-        delete,
+        documents::delete::<Receiver>,
     )
     .takes(Role::Admin),
-    Op::get("/receivers/{id}/history", "Its changes, the newest first. Secrets are in none of them.", history)
-        .query(&PAGE),
+    Op::get(
+        "/receivers/{id}/history",
+        "Its changes, the newest first. Secrets are in none of them.",
+        documents::history::<Receiver>,
+    )
+    .query(&PAGE),
     Op::post(
         "/receivers/{id}:restore",
         "Makes an earlier version the present one, or a deleted receiver living again.",
         Body::Optional(documents::which),
-        restore,
+        documents::restore::<Receiver>,
     )
     .takes(Role::Admin),
     Op::post("/receivers/{id}:test", "Sends it a sample.", Body::Optional(sample_schema), test).takes(Role::Admin),
@@ -68,34 +78,6 @@ fn list(call: &Call) -> Answering<'_> {
         let items: Vec<Value> = all.iter().skip(page.skip).take(page.limit).map(shown).collect();
         Ok(Answer::of(&json!({ "total": all.len(), "items": items })))
     })
-}
-
-fn create(call: &Call) -> Answering<'_> {
-    Box::pin(documents::create::<Receiver>(call, "/receivers"))
-}
-
-fn get(call: &Call) -> Answering<'_> {
-    Box::pin(documents::get::<Receiver>(call))
-}
-
-fn replace(call: &Call) -> Answering<'_> {
-    Box::pin(documents::replace::<Receiver>(call))
-}
-
-fn patch(call: &Call) -> Answering<'_> {
-    Box::pin(documents::patch::<Receiver>(call))
-}
-
-fn delete(call: &Call) -> Answering<'_> {
-    Box::pin(documents::delete::<Receiver>(call))
-}
-
-fn history(call: &Call) -> Answering<'_> {
-    Box::pin(documents::history::<Receiver>(call, call.id()))
-}
-
-fn restore(call: &Call) -> Answering<'_> {
-    Box::pin(documents::restore::<Receiver>(call))
 }
 
 #[derive(Default, Deserialize)]

@@ -24,23 +24,34 @@ pub(super) const OPS: &[Op] = &[
         "Replaces the tree. The first one is made with `If-None-Match: *`.",
         Body::Json(named::<Routing>),
         put,
-    ),
+    )
+    .of(Routing::ID),
     Op::change(
         Verb::Patch,
         "/routes",
         "Changes some fields (JSON merge patch).",
         Body::Json(super::openapi::patch),
-        patch,
-    ),
+        documents::patch::<Routing>,
+    )
+    .of(Routing::ID),
     Op::change(
         Verb::Delete,
         "/routes",
         "Deletes the tree: then rules tell their own receivers, or the default ones.",
         Body::None,
-        delete,
-    ),
-    Op::post("/routes:restore", "Makes an earlier version the present one.", Body::Optional(documents::which), restore),
-    Op::get("/routes/history", "Its changes, the newest first.", history).query(&PAGE),
+        documents::delete::<Routing>,
+    )
+    .of(Routing::ID),
+    Op::post(
+        "/routes:restore",
+        "Makes an earlier version the present one.",
+        Body::Optional(documents::which),
+        documents::restore::<Routing>,
+    )
+    .of(Routing::ID),
+    Op::get("/routes/history", "Its changes, the newest first.", documents::history::<Routing>)
+        .of(Routing::ID)
+        .query(&PAGE),
     Op::post(
         "/routes:preview",
         "Says whom an alarm with these labels would be told.",
@@ -114,43 +125,18 @@ fn put(call: &Call) -> Answering<'_> {
         if let Some(fields) = json.as_object_mut() {
             fields.entry("id").or_insert_with(|| Routing::ID.into());
         }
-        let routing: Routing = serde_json::from_value(json).map_err(|error| match call.json::<Routing>() {
-            Err(placed) => placed,
-            Ok(_) => Problem::bad("bad_document", error.to_string()),
-        })?;
+        let routing: Routing = documents::completed(call, json)?;
         if call.if_none() {
             if let Ok(present) = call.desk.edits.get::<Routing>(Routing::ID).await {
                 let there = EditError::Conflict(Some((present.doc.shown(), present.revision)));
                 return Err(Problem::from(there).of_creation());
             }
-            return documents::created(call.desk.edits.create(routing, &call.by()).await, "");
+            return documents::created(call, call.desk.edits.create(routing, &call.by()).await);
         }
         let expected = call.if_match()?;
         tree(call).await?;
         Ok(written(&call.desk.edits.update(routing, expected, &call.by()).await?))
     })
-}
-
-fn patch(call: &Call) -> Answering<'_> {
-    Box::pin(async {
-        let expected = call.if_match()?;
-        Ok(written(&call.desk.edits.patch::<Routing>(Routing::ID, &call.json()?, expected, &call.by()).await?))
-    })
-}
-
-fn delete(call: &Call) -> Answering<'_> {
-    Box::pin(async {
-        let expected = call.if_match()?;
-        Ok(written(&call.desk.edits.delete::<Routing>(Routing::ID, expected, &call.by()).await?))
-    })
-}
-
-fn restore(call: &Call) -> Answering<'_> {
-    Box::pin(documents::restored::<Routing>(call, Routing::ID))
-}
-
-fn history(call: &Call) -> Answering<'_> {
-    Box::pin(documents::history::<Routing>(call, Routing::ID))
 }
 
 fn preview(call: &Call) -> Answering<'_> {

@@ -27,19 +27,26 @@ const RULE: Body = Body::Json(named::<Rule>);
 
 pub(super) const OPS: &[Op] = &[
     Op::get("/rules", "Rules by name, each with its health, its open incidents and its cost.", list).query(FILTER),
-    Op::post("/rules", "Makes a rule.", RULE, create),
-    Op::get("/rules/{id}", "One rule; the ETag is its revision.", get),
-    Op::change(Verb::Put, "/rules/{id}", "Replaces a rule.", RULE, replace),
+    Op::post("/rules", "Makes a rule.", RULE, documents::create::<Rule>),
+    Op::get("/rules/{id}", "One rule; the ETag is its revision.", documents::get::<Rule>),
+    Op::change(Verb::Put, "/rules/{id}", "Replaces a rule.", RULE, documents::replace::<Rule>),
     Op::change(
         Verb::Patch,
         "/rules/{id}",
         "Changes some fields (JSON merge patch).",
         Body::Json(super::openapi::patch),
-        patch,
+        documents::patch::<Rule>,
     ),
-    Op::change(Verb::Delete, "/rules/{id}", "Deletes a rule. It can be restored.", Body::None, delete),
+    Op::change(
+        Verb::Delete,
+        "/rules/{id}",
+        "Deletes a rule. It can be restored.",
+        Body::None,
+        documents::delete::<Rule>,
+    ),
     Op::get("/rules/{id}/status", "The rule with its health, its open incidents and its cost.", status),
-    Op::get("/rules/{id}/history", "Its changes with what they changed, the newest first.", history).query(&PAGE),
+    Op::get("/rules/{id}/history", "Its changes with what they changed, the newest first.", documents::history::<Rule>)
+        .query(&PAGE),
     Op::post("/rules/{id}:enable", "Lets a paused rule go on.", Body::None, enable),
     Op::post("/rules/{id}:disable", "Pauses a rule.", Body::None, disable),
     Op::post("/rules/{id}:mode", "Says whether a rule notifies.", Body::Json(mode_schema), mode),
@@ -47,7 +54,7 @@ pub(super) const OPS: &[Op] = &[
         "/rules/{id}:restore",
         "Makes an earlier version the present one, or a deleted rule living again.",
         Body::Optional(documents::which),
-        restore,
+        documents::restore::<Rule>,
     ),
     Op::post("/rules/{id}:revertToFile", "Takes the settings file's version.", Body::None, revert),
 ];
@@ -57,34 +64,6 @@ fn list(call: &Call) -> Answering<'_> {
         let filter: RuleFilter = call.filter()?;
         Ok(Answer::of(&call.desk.rules(&filter, call.page()?).await?))
     })
-}
-
-fn create(call: &Call) -> Answering<'_> {
-    Box::pin(documents::create::<Rule>(call, "/rules"))
-}
-
-fn get(call: &Call) -> Answering<'_> {
-    Box::pin(documents::get::<Rule>(call))
-}
-
-fn replace(call: &Call) -> Answering<'_> {
-    Box::pin(documents::replace::<Rule>(call))
-}
-
-fn patch(call: &Call) -> Answering<'_> {
-    Box::pin(documents::patch::<Rule>(call))
-}
-
-fn delete(call: &Call) -> Answering<'_> {
-    Box::pin(documents::delete::<Rule>(call))
-}
-
-fn history(call: &Call) -> Answering<'_> {
-    Box::pin(documents::history::<Rule>(call, call.id()))
-}
-
-fn restore(call: &Call) -> Answering<'_> {
-    Box::pin(documents::restore::<Rule>(call))
 }
 
 fn status(call: &Call) -> Answering<'_> {

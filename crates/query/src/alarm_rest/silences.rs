@@ -27,16 +27,16 @@ pub(super) const OPS: &[Op] = &[
         Body::Json(matchers_schema),
         preview,
     ),
-    Op::get("/silences/{id}", "One silence.", get),
+    Op::get("/silences/{id}", "One silence.", documents::get::<Silence>),
     Op::change(Verb::Put, "/silences/{id}", "Replaces a silence.", SILENCE, replace).query(INSIST),
     Op::change(
         Verb::Delete,
         "/silences/{id}",
         "Deletes a silence. To end it, expire it: then it is still to be seen.",
         Body::None,
-        delete,
+        documents::delete::<Silence>,
     ),
-    Op::get("/silences/{id}/history", "Its changes, the newest first.", history).query(&PAGE),
+    Op::get("/silences/{id}/history", "Its changes, the newest first.", documents::history::<Silence>).query(&PAGE),
     Op::post("/silences/{id}:expire", "Ends a silence now.", Body::None, expire),
 ];
 
@@ -79,7 +79,7 @@ fn create(call: &Call) -> Answering<'_> {
     Box::pin(async {
         let Insist { r#override } = call.filter()?;
         let done = call.desk.create_silence(call.json()?, r#override, &call.by()).await;
-        documents::created(done, "/silences")
+        documents::created(call, done)
     })
 }
 
@@ -90,10 +90,6 @@ fn preview(call: &Call) -> Answering<'_> {
     })
 }
 
-fn get(call: &Call) -> Answering<'_> {
-    Box::pin(documents::get::<Silence>(call))
-}
-
 fn replace(call: &Call) -> Answering<'_> {
     Box::pin(async {
         let (expected, Insist { r#override }) = (call.if_match()?, call.filter()?);
@@ -101,14 +97,6 @@ fn replace(call: &Call) -> Answering<'_> {
         let done = call.desk.update_silence(silence, expected, r#override, &call.by()).await?;
         Ok(documents::written(&done))
     })
-}
-
-fn delete(call: &Call) -> Answering<'_> {
-    Box::pin(documents::delete::<Silence>(call))
-}
-
-fn history(call: &Call) -> Answering<'_> {
-    Box::pin(documents::history::<Silence>(call, call.id()))
 }
 
 fn expire(call: &Call) -> Answering<'_> {

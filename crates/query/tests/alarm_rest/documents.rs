@@ -162,7 +162,9 @@ async fn the_tree_of_routes_is_one_document_with_parts() {
     assert_eq!(world.ask("PUT", "/routes", "none", &tree).await.code(422), "unknown_receiver");
     let mut tree = tree;
     tree["root"]["routes"][0]["receivers"] = json!(["webhook.db"]);
-    world.ask("PUT", "/routes", "none", &tree).await.is(201);
+    let made = world.ask("PUT", "/routes", "none", &tree).await;
+    made.is(201);
+    assert_eq!(made.headers["location"], "/alarm/v1/routes");
     assert_eq!(world.ask("PUT", "/routes", "none", &tree).await.code(409), "exists");
 
     let inhibition = json!({
