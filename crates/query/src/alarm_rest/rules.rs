@@ -70,26 +70,17 @@ fn status(call: &Call) -> Answering<'_> {
     Box::pin(async { Ok(Answer::of(&call.desk.rule(call.id()).await?)) })
 }
 
+/// Sets fields of a rule, whatever its revision is.
+async fn set(call: &Call, fields: &Value) -> Result<Answer, Problem> {
+    Ok(documents::written(&call.desk.edits.patch::<Rule>(call.id(), fields, None, &call.by()).await?))
+}
+
 fn enable(call: &Call) -> Answering<'_> {
-    Box::pin(paused(call, false))
+    Box::pin(async { set(call, &json!({"paused": false})).await })
 }
 
 fn disable(call: &Call) -> Answering<'_> {
-    Box::pin(paused(call, true))
-}
-
-async fn paused(call: &Call, paused: bool) -> Result<Answer, Problem> {
-    let ids = [call.id().to_owned()];
-    let done = call.desk.edits.set_paused(&ids, paused, &call.by()).await;
-    one(done)
-}
-
-/// The answer for the only one.
-fn one(done: Vec<Result<alarm::edit::Done<Rule>, alarm::edit::EditError>>) -> Result<Answer, Problem> {
-    match done.into_iter().next() {
-        Some(done) => Ok(documents::written(&done?)),
-        None => Err(Problem::bad("invalid", "no rule is named")),
-    }
+    Box::pin(async { set(call, &json!({"paused": true})).await })
 }
 
 #[derive(Deserialize)]
@@ -110,7 +101,7 @@ fn mode_schema() -> Value {
 fn mode(call: &Call) -> Answering<'_> {
     Box::pin(async {
         let NewMode { mode } = call.json()?;
-        one(call.desk.edits.set_mode(&[call.id().to_owned()], mode, &call.by()).await)
+        set(call, &json!({ "mode": mode })).await
     })
 }
 
