@@ -7,7 +7,7 @@ use alarm::desk::{MAX_PAGE, Page};
 use alarm::edit::By;
 use axum::body::to_bytes;
 use axum::extract::{Query, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use model::item::Revision;
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::BASE;
-use super::op::{Body, Op, PAGE};
+use super::op::{self, Body, Op, PAGE};
 use super::problem::Problem;
 use crate::actor::Actor;
 use crate::http::content_type;
@@ -43,8 +43,7 @@ pub(super) struct Answer {
     status: StatusCode,
     body: Vec<u8>,
     content_type: &'static str,
-    etag: Option<Revision>,
-    location: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Call {
@@ -109,7 +108,7 @@ impl Call {
     /// Where the document of an id stands that this makes.
     pub(super) fn location(&self, id: &str) -> String {
         let place = format!("{BASE}{}", self.op.path);
-        if self.op.id.is_some() { place } else { format!("{place}/{id}") }
+        if self.op.id.is_some() { place } else { format!("{place}/{}", op::encoded(id)) }
     }
 
     /// Who asks, and why: the header `X-Reason`.
@@ -209,8 +208,7 @@ impl Answer {
             status: StatusCode::OK,
             body: serde_json::to_vec(value).expect("answers have texts as keys"),
             content_type: "application/json",
-            etag: None,
-            location: None,
+            headers: Vec::new(),
         }
     }
 
@@ -229,12 +227,16 @@ impl Answer {
         Answer::of(&body).etag(revision)
     }
 
-    pub(super) fn etag(self, revision: Revision) -> Answer {
-        Answer { etag: Some(revision), ..self }
+    pub(super) fn etag(mut self, revision: Revision) -> Answer {
+        self.headers.push((header::ETAG, etag(revision)));
+        self
     }
 
-    pub(super) fn created(self, location: String) -> Answer {
-        Answer { status: StatusCode::CREATED, location: Some(location), ..self }
+    /// It stands there now.
+    pub(super) fn created(mut self, location: &str) -> Answer {
+        let location = HeaderValue::from_str(location).expect("paths are ASCII, and ids in them escaped");
+        self.headers.push((header::LOCATION, location));
+        Answer { status: StatusCode::CREATED, ..self }
     }
 
     pub(super) fn status(self, status: StatusCode) -> Answer {
@@ -245,12 +247,12 @@ impl Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = (self.status, [(header::CONTENT_TYPE, self.content_type)], self.body).into_response();
-        let etag = self.etag.map(|revision| format!("\"{}\"", revision.0));
-        for (name, value) in [(header::ETAG, etag), (header::LOCATION, self.location)] {
-            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-                response.headers_mut().insert(name, value);
-            }
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
+}
+
+/// A revision as a header.
+pub(super) fn etag(revision: Revision) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", revision.0)).expect("digits in quotes")
 }

@@ -47,7 +47,7 @@ pub(super) fn create<T: Edited>(call: &Call) -> Answering<'_> {
 /// What is answered for a document that was made, or was not.
 pub(super) fn created<T: Edited, E: Into<Problem>>(call: &Call, done: Result<Done<T>, E>) -> Result<Answer, Problem> {
     match done {
-        Ok(done) => Ok(written(&done).created(call.location(done.stored.doc.id()))),
+        Ok(done) => Ok(written(&done).created(&call.location(done.stored.doc.id()))),
         Err(error) => {
             let problem: Problem = error.into();
             Err(problem.of_creation())

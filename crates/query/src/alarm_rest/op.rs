@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::call::{Answer, Call};
@@ -139,7 +139,8 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Op, Vec<Stri
     }
     let allowed: Vec<&str> = here.iter().map(|(op, _)| op.method.as_str()).collect();
     let message = format!("{path} takes {}", allowed.join(", "));
-    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).header("allow", allowed.join(", ")))
+    let allowed = HeaderValue::from_str(&allowed.join(", ")).expect("methods are ASCII");
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).header(header::ALLOW, allowed))
 }
 
 /// How many bare ids a path has.
@@ -182,6 +183,13 @@ fn decoded(part: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// The same the other way: a text as a segment of a path.
+pub(super) fn encoded(text: &str) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    let escaped = |byte: u8| if is_plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +206,16 @@ mod tests {
         assert_eq!(found, Some(("/rules/{id}:enable", vec!["x".to_owned()])));
         let found = find(&Method::GET, "/rules/x:enable").ok().map(|(op, _)| op.path);
         assert_eq!(found, Some("/rules/{id}"), "an id may end like that");
+    }
+
+    #[test]
+    fn what_was_made_is_found_where_it_is_told_to_stand() {
+        for id in ["webhook.ops", "webhook.a/b", "webhook.größe", "webhook.50%?#"] {
+            let segment = encoded(id);
+            assert!(segment.is_ascii(), "{segment}");
+            assert_eq!(matches("/receivers/{id}", &format!("/receivers/{segment}")), Some(vec![id.to_owned()]));
+        }
+        assert_eq!(encoded("webhook.a/b"), "webhook.a%2Fb");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use alarm::desk::{DeskError, Kind};
 use alarm::edit::EditError;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::item::Revision;
 use serde_json::{Value, json};
+
+use super::call::etag;
 
 /// Why something was not done.
 #[derive(Debug)]
@@ -22,8 +25,8 @@ struct Parts {
     /// All that is wrong, where it is more than one thing.
     problems: Option<Value>,
     /// The document as it is now.
-    present: Option<(Value, u64)>,
-    headers: Vec<(HeaderName, String)>,
+    present: Option<(Value, Revision)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Codes of what is refused because of what is there, not because of what was sent.
@@ -64,8 +67,8 @@ impl Problem {
         self
     }
 
-    pub(super) fn header(mut self, name: &'static str, value: String) -> Problem {
-        self.0.headers.push((HeaderName::from_static(name), value));
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Problem {
+        self.0.headers.push((name, value));
         self
     }
 
@@ -134,7 +137,7 @@ impl From<DeskError> for Problem {
             DeskError::Edit(EditError::Conflict(present)) => {
                 let mut problem = Problem::new(StatusCode::PRECONDITION_FAILED, "conflict", message)
                     .hint("look at what it is now, and change that");
-                problem.0.present = present.map(|(json, revision)| (json, revision.0));
+                problem.0.present = present;
                 problem
             }
             DeskError::Refused { code, path, message } => {
@@ -143,14 +146,14 @@ impl From<DeskError> for Problem {
             DeskError::TooBroad { preview, .. } => {
                 let mut problem =
                     Problem::new(StatusCode::CONFLICT, "too_broad", message).hint("add ?override=true to insist");
-                problem.0.problems = serde_json::to_value(&*preview).ok();
+                problem.0.problems = Some(serde_json::to_value(&*preview).expect("previews have texts as keys"));
                 problem
             }
             _ => match kind {
                 Kind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
                 Kind::Unavailable => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
                     .hint("whether it was done is not known; with the same If-Match it is safe to ask again")
-                    .header("retry-after", "1".to_owned()),
+                    .header(header::RETRY_AFTER, HeaderValue::from_static("1")),
                 Kind::Invalid => Problem::bad("invalid", message),
                 _ => {
                     // This is the edge: what the operator must know is logged here, once.
@@ -185,16 +188,10 @@ impl IntoResponse for Problem {
         let mut response = (parts.status, [(header::CONTENT_TYPE, "application/json")], String::new()).into_response();
         if let Some((present, revision)) = parts.present {
             body["present"] = present;
-            body["revision"] = revision.into();
-            if let Ok(etag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
-                response.headers_mut().insert(header::ETAG, etag);
-            }
+            body["revision"] = revision.0.into();
+            response.headers_mut().insert(header::ETAG, etag(revision));
         }
-        for (name, value) in parts.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
+        response.headers_mut().extend(parts.headers);
         *response.body_mut() = body.to_string().into();
         response
     }

@@ -3,7 +3,7 @@
 use alarm::check::Checked;
 use alarm::rule::Rule;
 use alarm::trial::{self, BacktestInput, TrialError};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use model::UnixMillis;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -108,9 +108,8 @@ impl From<TrialError> for Problem {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_question", what).path(path)
             }
             TrialError::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
-            TrialError::Busy(_) => {
-                Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).header("retry-after", "10".to_owned())
-            }
+            TrialError::Busy(_) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
+                .header(header::RETRY_AFTER, HeaderValue::from_static("10")),
             TrialError::Store(error) => alarm::desk::DeskError::from(error).into(),
         }
     }
@@ -138,7 +137,7 @@ fn backtest(call: &Call) -> Answering<'_> {
         let input: BacktestInput = call.json()?;
         let job = call.desk.jobs.start(input)?;
         let location = format!("{}/backtests/{}", super::BASE, job.id);
-        Ok(Answer::of(&job).created(location).status(StatusCode::ACCEPTED))
+        Ok(Answer::of(&job).created(&location).status(StatusCode::ACCEPTED))
     })
 }
 
