@@ -1,14 +1,12 @@
 //! Notifications: what became of them, sent again, given up.
 
-use std::collections::BTreeMap;
-
-use alarm::desk::{DeliveryFilter, Kind, Redriven};
+use alarm::desk::{DeliveryFilter, Redriven};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use serde::{Deserialize, Serialize};
 
 use super::{
     alarm_incidents::AlarmEventKind,
-    alarm_shared::{by, count, desk, document, failed, mirrored, page_of, pairs, refused},
+    alarm_shared::{by, count, desk, document, failed, found, listed, page_of, pairs, refused},
     common::{KeyValue, Long, Pagination},
 };
 
@@ -26,18 +24,13 @@ impl AlarmDeliveriesQuery {
         paging: Pagination,
     ) -> Result<DeliveryPage> {
         let filter: DeliveryFilter = document(&filter)?;
-        let listed = desk(ctx).deliveries(&filter, page_of(&paging)).await.map_err(failed)?;
-        let deliveries = listed.items.iter().map(mirrored).collect::<Result<_>>()?;
-        Ok(DeliveryPage { total: count(listed.total), deliveries })
+        let (total, deliveries) = listed(desk(ctx).deliveries(&filter, page_of(&paging)).await)?;
+        Ok(DeliveryPage { total, deliveries })
     }
 
     /// One notification; null where there is none.
     async fn alarm_delivery(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AlarmDelivery>> {
-        match desk(ctx).delivery(&id).await {
-            Ok(delivery) => mirrored(&delivery).map(Some),
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        found(desk(ctx).delivery(&id).await)
     }
 }
 
@@ -87,7 +80,7 @@ fn payload(redriven: Redriven, client_mutation_id: Option<String>) -> RedrivePay
     RedrivePayload {
         client_mutation_id,
         done: redriven.done.into_iter().map(Into::into).collect(),
-        failed: BTreeMap::into_iter(redriven.failed).map(failure).collect(),
+        failed: redriven.failed.into_iter().map(failure).collect(),
         left: count(redriven.left),
     }
 }

@@ -1,12 +1,12 @@
 //! Incidents and instances: what fires, what is done about it.
 
-use alarm::desk::{Act, IncidentFilter, InstanceFilter, Kind};
+use alarm::desk::{Act, IncidentFilter, InstanceFilter};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use serde::{Deserialize, Serialize};
 
 use super::{
     alarm_shared::{
-        AlarmEntity, AlarmSeverity, by, count, desk, document, failed, minute, mirrored, page_of, pairs, tuples,
+        AlarmEntity, AlarmSeverity, by, desk, document, failed, found, listed, minute, mirrored, page_of, pairs, tuples,
     },
     common::{KeyValue, Long, Pagination},
 };
@@ -25,18 +25,13 @@ impl AlarmIncidentsQuery {
         paging: Pagination,
     ) -> Result<AlarmIncidentPage> {
         let filter: IncidentFilter = document(&filter)?;
-        let listed = desk(ctx).incidents(&filter, page_of(&paging)).await.map_err(failed)?;
-        let incidents = listed.items.iter().map(mirrored).collect::<Result<_>>()?;
-        Ok(AlarmIncidentPage { total: count(listed.total), incidents })
+        let (total, incidents) = listed(desk(ctx).incidents(&filter, page_of(&paging)).await)?;
+        Ok(AlarmIncidentPage { total, incidents })
     }
 
     /// One incident with all that is known of it; null where there is none.
     async fn alarm_incident(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AlarmIncident>> {
-        match desk(ctx).incident(&id).await {
-            Ok(view) => mirrored(&view).map(Some),
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        found(desk(ctx).incident(&id).await)
     }
 
     /// Rules for entities whose state is not normal at present.
@@ -47,9 +42,8 @@ impl AlarmIncidentsQuery {
         paging: Pagination,
     ) -> Result<AlarmInstancePage> {
         let filter: InstanceFilter = document(&filter)?;
-        let listed = desk(ctx).instances(&filter, page_of(&paging)).await.map_err(failed)?;
-        let instances = listed.items.iter().map(mirrored).collect::<Result<_>>()?;
-        Ok(AlarmInstancePage { total: count(listed.total), instances })
+        let (total, instances) = listed(desk(ctx).instances(&filter, page_of(&paging)).await)?;
+        Ok(AlarmInstancePage { total, instances })
     }
 }
 

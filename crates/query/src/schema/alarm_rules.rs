@@ -10,8 +10,8 @@ use super::{
     alarm_config::{AlarmRevision, entries},
     alarm_rule_types::{AlarmRule, AlarmRuleInput},
     alarm_shared::{
-        AlarmProblem, AlarmSeverity, by, count, desk, document, failed, mirrored, page_of, problems, refused, revision,
-        version,
+        AlarmProblem, AlarmSeverity, by, count, desk, document, failed, found, listed, mirrored, page_of, problems,
+        refused, revision, version,
     },
     common::{Long, Pagination},
 };
@@ -30,19 +30,14 @@ impl AlarmRulesQuery {
         paging: Pagination,
     ) -> Result<AlarmRulePage> {
         let filter: RuleFilter = filter.map(|filter| document(&filter)).transpose()?.unwrap_or_default();
-        let listed = desk(ctx).rules(&filter, page_of(&paging)).await.map_err(failed)?;
-        let rules = listed.items.iter().map(mirrored).collect::<Result<_>>()?;
-        Ok(AlarmRulePage { total: count(listed.total), rules })
+        let (total, rules) = listed(desk(ctx).rules(&filter, page_of(&paging)).await)?;
+        Ok(AlarmRulePage { total, rules })
     }
 
     /// A rule as it is, or as it was with a revision; null where there is none.
     async fn alarm_rule(&self, ctx: &Context<'_>, id: ID, revision: Option<i32>) -> Result<Option<AlarmRule>> {
         let Some(revision) = revision else {
-            return match desk(ctx).rule(&id).await {
-                Ok(view) => mirrored(&view).map(Some),
-                Err(error) if error.kind() == alarm::desk::Kind::NotFound => Ok(None),
-                Err(error) => Err(failed(error)),
-            };
+            return found(desk(ctx).rule(&id).await);
         };
         let revision = u64::try_from(revision).unwrap_or(0);
         let changes = match desk(ctx).edits.history(ItemKind::AlarmRule, &id, 0, usize::MAX).await {

@@ -57,6 +57,29 @@ pub(crate) fn mirrored<T: DeserializeOwned>(value: &impl Serialize) -> Result<T>
     mirrored.map_err(|error| refused("INTERNAL", "", &format!("the answer has another shape than the schema: {error}")))
 }
 
+/// What was looked for; null where there is none.
+///
+/// # Errors
+/// When it cannot be told whether there is one.
+pub(crate) fn found<T: DeserializeOwned>(answer: Result<impl Serialize, DeskError>) -> Result<Option<T>> {
+    match answer {
+        Ok(view) => mirrored(&view).map(Some),
+        Err(error) if error.kind() == desk::Kind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A page of a list: how many there are in all, and those of the page.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn listed<T: DeserializeOwned>(
+    answer: Result<desk::Listed<impl Serialize>, DeskError>,
+) -> Result<(Long, Vec<T>)> {
+    let desk::Listed { total, items } = answer.map_err(failed)?;
+    Ok((count(total), items.iter().map(mirrored).collect::<Result<_>>()?))
+}
+
 /// A document as the engine has it, of what somebody wrote.
 ///
 /// # Errors

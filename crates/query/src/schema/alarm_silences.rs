@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     alarm_incidents::AlarmState,
     alarm_shared::{
-        AlarmEntity, AlarmMatcher, AlarmProblem, by, count, desk, document, failed, mirrored, page_of, problems,
+        AlarmEntity, AlarmMatcher, AlarmProblem, by, desk, document, failed, listed, mirrored, page_of, problems,
         revision,
     },
     common::{Long, Pagination},
@@ -26,9 +26,8 @@ impl AlarmSilencesQuery {
         #[graphql(default)] expired: bool,
         paging: Pagination,
     ) -> Result<AlarmSilencePage> {
-        let listed = desk(ctx).silences(expired, page_of(&paging)).await.map_err(failed)?;
-        let silences = listed.items.iter().map(mirrored).collect::<Result<_>>()?;
-        Ok(AlarmSilencePage { total: count(listed.total), silences })
+        let (total, silences) = listed(desk(ctx).silences(expired, page_of(&paging)).await)?;
+        Ok(AlarmSilencePage { total, silences })
     }
 }
 
