@@ -222,7 +222,7 @@ impl Answer {
         let body = json!({
             "document": document,
             "revision": revision.0,
-            "warnings": super::problem::problems(warnings),
+            "warnings": super::problem::problems(&warnings.problems),
         });
         Answer::of(&body).etag(revision)
     }

@@ -94,13 +94,13 @@ impl Problem {
             problem = problem.at(at.line, at.column + 1);
         }
         problem.0.hint = hint(first.code).map(str::to_owned);
-        problem.0.problems = Some(problems(checked));
+        problem.0.problems = Some(problems(&checked.problems));
         problem
     }
 }
 
 /// All that was found, each as `{level, code, path, line, column, start, end, message}`.
-pub(super) fn problems(checked: &Checked) -> Value {
+pub(super) fn problems(problems: &[check::Problem]) -> Value {
     let one = |problem: &check::Problem| {
         json!({
             "level": problem.level,
@@ -114,7 +114,7 @@ pub(super) fn problems(checked: &Checked) -> Value {
             "hint": hint(problem.code),
         })
     };
-    checked.problems.iter().map(one).collect()
+    problems.iter().map(one).collect()
 }
 
 fn hint(code: &str) -> Option<&'static str> {

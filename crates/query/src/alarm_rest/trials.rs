@@ -1,6 +1,5 @@
 //! What rules would do, tried before they are saved; and why one did or did not.
 
-use alarm::check::Checked;
 use alarm::rule::Rule;
 use alarm::trial::{self, BacktestInput, TrialError};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -120,7 +119,7 @@ fn validate(call: &Call) -> Answering<'_> {
         let rule: Rule = call.json()?;
         let found = trial::validate(&call.desk.ground, &rule, call.desk.clock.now()).await?;
         let mut json = serde_json::to_value(&found).expect("answers have texts as keys");
-        json["problems"] = problems(&Checked { problems: found.problems });
+        json["problems"] = problems(&found.problems);
         Ok(Answer::of(&json))
     })
 }

@@ -222,7 +222,7 @@ fn steps(steps: &[alarm::edit::Step]) -> Value {
             "name": step.name,
             "step": step.step,
             "differences": step.differences,
-            "problems": problems(&step.checked),
+            "problems": problems(&step.checked.problems),
             "failed": step.failed,
         })
     };

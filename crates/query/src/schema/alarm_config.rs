@@ -143,7 +143,7 @@ fn step(step: &Step) -> ApplyStep {
             alarm::edit::StepKind::Delete => ApplyStepKind::Delete,
         },
         differences: step.differences.iter().map(difference).collect(),
-        problems: problems(&step.checked),
+        problems: problems(&step.checked.problems),
         failed: step.failed.clone(),
     }
 }

@@ -52,7 +52,7 @@ impl AlarmReceiversMutation {
         Ok(AlarmReceiverPayload {
             client_mutation_id,
             receiver: shown(&done.stored)?,
-            warnings: problems(&done.warnings),
+            warnings: problems(&done.warnings.problems),
         })
     }
 

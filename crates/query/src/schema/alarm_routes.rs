@@ -238,7 +238,7 @@ async fn changed(
     Ok(AlarmRoutingPayload {
         client_mutation_id,
         routing: shown(&done.stored.doc, version(done.stored.revision), Long(done.stored.updated.0))?,
-        warnings: problems(&done.warnings),
+        warnings: problems(&done.warnings.problems),
     })
 }
 

@@ -237,7 +237,7 @@ async fn payload(
 ) -> Result<AlarmRulePayload> {
     let views = desk(ctx).rule_views(vec![done.stored]).await.map_err(failed)?;
     let rule = views.first().ok_or_else(|| refused("INTERNAL", "", "the rule is not shown"))?;
-    Ok(AlarmRulePayload { client_mutation_id, rule: mirrored(rule)?, warnings: problems(&done.warnings) })
+    Ok(AlarmRulePayload { client_mutation_id, rule: mirrored(rule)?, warnings: problems(&done.warnings.problems) })
 }
 
 /// Which rules to list; everything given must hold.

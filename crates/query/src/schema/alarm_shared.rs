@@ -210,8 +210,7 @@ pub(crate) fn minute<'d, D: Deserializer<'d>>(deserializer: D) -> std::result::R
 }
 
 /// Whether a problem stands in the way.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlarmProblemLevel {
     /// It may not be saved.
     Error,
@@ -236,8 +235,8 @@ pub struct AlarmProblem {
     pub message: String,
 }
 
-/// The problems of a document.
-pub(crate) fn problems(checked: &Checked) -> Vec<AlarmProblem> {
+/// Problems in the shape of GraphQL.
+pub(crate) fn problems(problems: &[Problem]) -> Vec<AlarmProblem> {
     let small = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let problem = |problem: &Problem| AlarmProblem {
         level: match problem.level {
@@ -250,7 +249,7 @@ pub(crate) fn problems(checked: &Checked) -> Vec<AlarmProblem> {
         column: problem.at.map(|at| small(at.column + 1)),
         message: problem.message.clone(),
     };
-    checked.problems.iter().map(problem).collect()
+    problems.iter().map(problem).collect()
 }
 
 /// How bad it is, the worst last.

@@ -131,7 +131,11 @@ async fn payload(
     client_mutation_id: Option<String>,
 ) -> Result<AlarmSilencePayload> {
     let view = desk(ctx).silence(&done.stored.doc.id).await.map_err(failed)?;
-    Ok(AlarmSilencePayload { client_mutation_id, silence: mirrored(&view)?, warnings: problems(&done.warnings) })
+    Ok(AlarmSilencePayload {
+        client_mutation_id,
+        silence: mirrored(&view)?,
+        warnings: problems(&done.warnings.problems),
+    })
 }
 
 /// Where a silence stands.

@@ -9,7 +9,7 @@ use super::{
     alarm_routes::{RoutePreview, RouteTarget},
     alarm_rule_types::{AlarmVariable, numbers},
     alarm_rules::AlarmScope,
-    alarm_shared::{AlarmEntity, AlarmProblem, AlarmProblemLevel, pairs, tuples},
+    alarm_shared::{AlarmEntity, AlarmProblem, pairs, tuples},
     common::{KeyValue, Long},
 };
 
@@ -22,7 +22,7 @@ pub struct ValidationReport {
     /// Whether it may be saved.
     pub valid: bool,
     /// What is wrong with it, and what is worth to be known.
-    #[serde(deserialize_with = "problems")]
+    #[serde(skip)]
     pub problems: Vec<AlarmProblem>,
     /// What it is about; null: that cannot be told, and nothing below neither.
     pub scope: Option<AlarmScope>,
@@ -40,33 +40,6 @@ pub struct ValidationReport {
     pub cost: Option<AlarmCost>,
     /// What it would have done lately.
     pub last_day: Option<AlarmLastDay>,
-}
-
-#[derive(Deserialize)]
-struct WireProblem {
-    level: AlarmProblemLevel,
-    code: String,
-    path: String,
-    at: Option<WirePlace>,
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct WirePlace {
-    line: i32,
-    column: i32,
-}
-
-fn problems<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<AlarmProblem>, D::Error> {
-    let problem = |WireProblem { level, code, path, at, message }: WireProblem| AlarmProblem {
-        level,
-        code: code.to_uppercase(),
-        path,
-        line: at.as_ref().map(|at| at.line),
-        column: at.as_ref().map(|at| at.column.saturating_add(1)),
-        message,
-    };
-    Ok(Vec::<WireProblem>::deserialize(deserializer)?.into_iter().map(problem).collect())
 }
 
 /// What a pass over one minute costs for a rule. An estimate.

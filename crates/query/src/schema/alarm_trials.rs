@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     alarm_rule_types::AlarmRuleInput,
-    alarm_shared::{by, desk, document, failed, mirrored, refused},
+    alarm_shared::{by, desk, document, failed, mirrored, problems, refused},
     alarm_trial_types::{AlarmExplanation, BacktestJob, DryRunReport, TestFireReport, ValidationReport},
     common::{Duration, Entity, Long},
 };
@@ -65,7 +65,8 @@ impl AlarmTrialsMutation {
     ) -> Result<ValidationReport> {
         let (desk, rule) = (desk(ctx), rule(&input, id)?);
         let validation = trial::validate(&desk.ground, &rule, desk.clock.now()).await.map_err(unanswered)?;
-        Ok(ValidationReport { client_mutation_id, ..mirrored(&validation)? })
+        let problems = problems(&validation.problems);
+        Ok(ValidationReport { client_mutation_id, problems, ..mirrored(&validation)? })
     }
 
     /// Whom a rule would match at the last minute that is over, or at that of a time.
