@@ -5,6 +5,8 @@ use model::item::{Item, Revision};
 use model::kinds::ItemKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use storage::{ItemQuery, Store, StoreError};
+use tracing::warn;
 
 /// A kind of document. Its JSON is also what the REST interface shows, but for secrets.
 pub trait Doc: Serialize + DeserializeOwned + Send + Sync {
@@ -46,6 +48,16 @@ pub fn read<T: Doc>(item: &Item) -> Result<Stored<T>, BadDoc> {
         why: error.to_string(),
     })?;
     Ok(Stored { doc, revision: item.revision, updated: item.updated })
+}
+
+/// The documents of items, in their order. What cannot be read is left out and told in the log.
+pub fn readable<T: Doc>(items: &[Item]) -> Vec<Stored<T>> {
+    items.iter().filter_map(|item| read(item).inspect_err(|error| warn!(%error, "left out")).ok()).collect()
+}
+
+/// The living documents of these ids, ascending by id; of no id: all of the kind. What cannot be read is left out, as [`readable`] does.
+pub async fn load<T: Doc>(store: &dyn Store, ids: Vec<String>) -> Result<Vec<Stored<T>>, StoreError> {
+    Ok(readable(&store.items(&ItemQuery { kind: T::KIND, ids, tombstones: false }).await?))
 }
 
 /// The item of a document. Nonce and time are set by whoever writes it.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use model::UnixMillis;
 use model::item::Revision;
-use model::kinds::ItemKind;
 use storage::chance::Chance;
 use storage::lease::Term;
-use storage::{ItemQuery, StoreError, Swapped};
+use storage::{StoreError, Swapped};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -91,16 +90,16 @@ impl Trial {
         let mut ids: Vec<String> = self.stored.doc.told.iter().map(|told| told.incident.clone()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let items = if ids.is_empty() {
-            Vec::new()
-        } else {
-            self.sender.store.items(&ItemQuery { kind: ItemKind::AlarmIncident, ids, tombstones: false }).await?
-        };
-        let mut incidents: Vec<Incident> =
-            items.iter().filter_map(|item| Some(doc::read::<Incident>(item).ok()?.doc)).collect();
+        // No id would ask for all incidents.
+        let stored =
+            if ids.is_empty() { Vec::new() } else { doc::load::<Incident>(self.sender.store.as_ref(), ids).await? };
+        let mut incidents: Vec<Incident> = stored.into_iter().map(|stored| stored.doc).collect();
         // SkyWalking gives a rule without hooks the default ones when it reads its file, and tells of them.
-        for incident in incidents.iter_mut().filter(|one| one.profile == Profile::Skywalking && one.hooks.is_empty()) {
-            incident.hooks = receiver::defaults(&self.sender.snapshots.now());
+        let is_hookless = |one: &&mut Incident| one.profile == Profile::Skywalking && one.hooks.is_empty();
+        let mut hookless = incidents.iter_mut().filter(is_hookless).peekable();
+        if hookless.peek().is_some() {
+            let defaults = receiver::defaults(&self.sender.snapshots.now());
+            hookless.for_each(|incident| incident.hooks.clone_from(&defaults));
         }
         Ok(Shown::new(&self.stored.doc, &incidents, &self.sender.about, now))
     }

@@ -11,9 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::UnixMillis;
 use model::item::{Item, Revision};
-use model::kinds::ItemKind;
 use storage::chance::Chance;
-use storage::{ItemQuery, SharedStore, StoreError, Swapped};
+use storage::{SharedStore, StoreError, Swapped};
 use tracing::warn;
 
 use crate::dispatch::Known;
@@ -109,23 +108,17 @@ impl Dispatcher {
         incidents: &mut BTreeMap<String, Stored<Incident>>,
         now: UnixMillis,
     ) -> Result<BTreeMap<String, Stored<Group>>, StoreError> {
-        let query = ItemQuery { kind: ItemKind::AlarmGroup, ids: Vec::new(), tombstones: false };
-        let items = self.store.items(&query).await?;
-        let mut groups: BTreeMap<String, Stored<Group>> = items
-            .iter()
-            .filter_map(|item| doc::read::<Group>(item).inspect_err(|error| warn!(%error, "left out")).ok())
-            .map(|stored| (stored.doc.id.clone(), stored))
-            .collect();
+        let groups = doc::load::<Group>(self.store.as_ref(), Vec::new()).await?;
+        let mut groups: BTreeMap<String, Stored<Group>> =
+            groups.into_iter().map(|stored| (stored.doc.id.clone(), stored)).collect();
         let mut looked: Vec<String> = groups.keys().cloned().collect();
         while !looked.is_empty() {
             let mut made = Vec::new();
             for ids in looked.chunks(AT_ONCE) {
                 let next = ids.iter().filter_map(|id| groups.get(id));
                 let ids = next.map(|group| notification_id(&group.doc.id, group.doc.sequence)).collect();
-                let query = ItemQuery { kind: ItemKind::AlarmNotification, ids, tombstones: false };
-                let items = self.store.items(&query).await?;
-                let found = items.iter().filter_map(|item| doc::read::<Notification>(item).ok());
-                made.extend(found.map(|stored| Made { stored: stored.doc, own: None }));
+                let found = doc::load::<Notification>(self.store.as_ref(), ids).await?;
+                made.extend(found.into_iter().map(|stored| Made { stored: stored.doc, own: None }));
             }
             self.mark(incidents, &made, &BTreeMap::new(), now).await?;
             self.move_on(&mut groups, &made, &[], now).await?;
@@ -288,12 +281,8 @@ impl Dispatcher {
         let missing: Vec<_> = ids.iter().filter(|id| !incidents.contains_key(**id)).collect();
         for ids in missing.chunks(AT_ONCE) {
             let ids = ids.iter().map(|id| (**id).to_owned()).collect();
-            let query = ItemQuery { kind: ItemKind::AlarmIncident, ids, tombstones: false };
-            for item in self.store.items(&query).await? {
-                match doc::read::<Incident>(&item) {
-                    Ok(stored) => drop(incidents.insert(item.id, stored)),
-                    Err(error) => warn!(%error, "left out"),
-                }
+            for stored in doc::load::<Incident>(self.store.as_ref(), ids).await? {
+                incidents.insert(stored.doc.id.clone(), stored);
             }
         }
         Ok(())

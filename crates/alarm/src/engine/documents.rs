@@ -100,6 +100,5 @@ fn noise_of(snapshot: &Snapshot) -> Option<[Arc<[Item]>; 3]> {
 }
 
 fn read<T: Doc>(items: &[Item]) -> Vec<T> {
-    let read = |item| doc::read::<T>(item).inspect_err(|error| warn!(%error, "left out")).ok();
-    items.iter().filter_map(read).map(|stored| stored.doc).collect()
+    doc::readable(items).into_iter().map(|stored| stored.doc).collect()
 }

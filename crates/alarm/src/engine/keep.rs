@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use model::item::Revision;
-use model::kinds::ItemKind;
 use model::{Bucket, Clock, Zone};
 use storage::chance::Chance;
 use storage::{Batch, ItemQuery, SharedStore, StoreError, Swapped};
@@ -161,9 +160,6 @@ impl Keeper {
 
     /// Every living incident, or those of some ids.
     pub(super) async fn read(&self, ids: Vec<String>) -> Result<Vec<Stored<Incident>>, StoreError> {
-        let query = ItemQuery { kind: ItemKind::AlarmIncident, ids, tombstones: false };
-        let items = self.store.items(&query).await?;
-        let read = |item| doc::read::<Incident>(item).inspect_err(|error| warn!(%error, "left out")).ok();
-        Ok(items.iter().filter_map(read).collect())
+        doc::load(self.store.as_ref(), ids).await
     }
 }

@@ -28,8 +28,7 @@ use model::layer::Layers;
 use model::metric::Catalogue;
 use model::{Bucket, UnixMillis, Zone};
 use serde::Serialize;
-use storage::{ItemQuery, SharedStore, StoreError};
-use tracing::warn;
+use storage::{SharedStore, StoreError};
 
 use crate::check::{self, Checked, Surroundings};
 use crate::doc::{self, Doc, Stored};
@@ -169,10 +168,8 @@ fn minute(at: Option<UnixMillis>, now: UnixMillis) -> Result<Bucket, TrialError>
 
 /// All documents of a kind; what cannot be read is left out.
 async fn documents<T: Doc>(ground: &Ground) -> Result<Vec<T>, StoreError> {
-    let query = ItemQuery { kind: T::KIND, ids: Vec::new(), tombstones: false };
-    let items = ground.store.items(&query).await?;
-    let read = |item| doc::read::<T>(item).inspect_err(|error| warn!(%error, "left out")).ok();
-    Ok(items.iter().filter_map(read).map(|stored| stored.doc).collect())
+    let all = doc::load(ground.store.as_ref(), Vec::new()).await?;
+    Ok(all.into_iter().map(|stored| stored.doc).collect())
 }
 
 /// Computes where nobody else waits for it.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use model::UnixMillis;
 use model::item::Revision;
-use model::kinds::ItemKind;
 use serde::Serialize;
 use storage::memory::Memory;
-use storage::{ItemQuery, SharedStore, Swapped};
+use storage::{SharedStore, Swapped};
 
 use crate::dispatch::{Dispatcher, Known, flap};
 use crate::doc::{self, Stored};
@@ -137,12 +136,9 @@ impl Notifier {
 
     /// What was counted since a time.
     pub(super) async fn count(self, from: UnixMillis) -> Result<Notified, TrialError> {
-        let query = ItemQuery { kind: ItemKind::AlarmNotification, ids: Vec::new(), tombstones: false };
         let mut by_receiver: BTreeMap<String, usize> = BTreeMap::new();
-        for item in self.store.items(&query).await? {
-            if let Ok(stored) = doc::read::<Notification>(&item) {
-                *by_receiver.entry(stored.doc.receiver).or_default() += 1;
-            }
+        for stored in doc::load::<Notification>(self.store.as_ref(), Vec::new()).await? {
+            *by_receiver.entry(stored.doc.receiver).or_default() += 1;
         }
         let total = by_receiver.values().sum();
         Ok(Notified { total, per_day: per_day(total, from, self.until), by_receiver, until: self.until })
