@@ -2,7 +2,7 @@
 
 use alarm::{desk::RuleFilter, edit::Version, rule::Rule};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use model::kinds::ItemKind;
+use model::{item::Revision, kinds::ItemKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,8 +10,8 @@ use super::{
     alarm_config::{AlarmRevision, entries},
     alarm_rule_types::{AlarmRule, AlarmRuleInput},
     alarm_shared::{
-        AlarmProblem, AlarmSeverity, by, count, desk, document, failed, found, listed, mirrored, page_of, problems,
-        refused, revision, version,
+        AlarmProblem, AlarmSeverity, by, desk, document, failed, found, listed, mirrored, page_of, problems, refused,
+        revision, version,
     },
     common::{Long, Pagination},
 };
@@ -39,7 +39,8 @@ impl AlarmRulesQuery {
         let Some(revision) = revision else {
             return found(desk(ctx).rule(&id).await);
         };
-        let revision = u64::try_from(revision).unwrap_or(0);
+        // Revisions begin with 1, so there is no version of another number.
+        let Ok(revision) = u64::try_from(revision) else { return Ok(None) };
         let changes = match desk(ctx).edits.history(ItemKind::AlarmRule, &id, 0, usize::MAX).await {
             Err(alarm::edit::EditError::NotFound(_)) => return Ok(None),
             changes => changes.map_err(failed)?,
@@ -49,7 +50,7 @@ impl AlarmRulesQuery {
         let rule: Rule = serde_json::from_str(&entry.change.body)
             .map_err(|error| refused("DAMAGED", "", &format!("the version cannot be read: {error}")))?;
         let mut shown: AlarmRule = mirrored(&rule)?;
-        (shown.revision, shown.updated) = (count(usize::try_from(revision).unwrap_or(0)), Long(entry.change.at.0));
+        (shown.revision, shown.updated) = (version(Revision(revision)), Long(entry.change.at.0));
         Ok(Some(shown))
     }
 
@@ -109,9 +110,9 @@ impl AlarmRulesMutation {
         let edits = &desk(ctx).edits;
         let present = edits.get::<Rule>(&id).await.map_err(failed)?;
         let expected = revision(expected_revision)?.unwrap_or(present.revision);
-        let mut patch = serde_json::to_value(&input).unwrap_or_default();
+        let mut patch: Value = document(&input)?;
         // Of a map the patch changes the keys it has; a list replaces the whole.
-        let present: Value = serde_json::to_value(&present.doc).unwrap_or_default();
+        let present: Value = mirrored(&present.doc)?;
         for map in ["variables", "tags", "annotations"] {
             let (Some(Value::Object(wanted)), Some(Value::Object(there))) = (patch.get_mut(map), present.get(map))
             else {

@@ -151,12 +151,11 @@ pub(crate) fn failed(error: impl Into<DeskError>) -> Error {
 }
 
 fn invalid(told: Error, checked: &Checked) -> Error {
-    let problems: Vec<Value> =
-        checked.problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect();
+    let problems = serde_json::to_value(&checked.problems).expect("problems have texts as keys");
     let first = checked.problems.iter().find(|problem| problem.level == Level::Error);
     told.extend_with(|_, values| {
         values.set("code", first.map_or_else(|| "INVALID".to_owned(), |first| first.code.to_uppercase()));
-        values.set("problems", as_graphql(&Value::Array(problems)));
+        values.set("problems", as_graphql(&problems));
         if let Some(Problem { path, at, message, .. }) = first {
             values.set("path", path.clone());
             values.set("hint", message.clone());
@@ -169,7 +168,7 @@ fn invalid(told: Error, checked: &Checked) -> Error {
 }
 
 fn as_graphql(value: &Value) -> async_graphql::Value {
-    async_graphql::Value::from_json(value.clone()).unwrap_or_default()
+    async_graphql::Value::from_json(value.clone()).expect("GraphQL has all values of JSON")
 }
 
 /// A key and its value, both given.
