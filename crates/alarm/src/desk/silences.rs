@@ -58,11 +58,6 @@ impl Desk {
         Ok(Listed { total, items: items.into_iter().map(|stored| SilenceView::new(stored, now)).collect() })
     }
 
-    /// One silence.
-    pub async fn silence(&self, id: &str) -> Result<SilenceView, DeskError> {
-        Ok(SilenceView::new(self.get::<Silence>(id).await?, self.now()))
-    }
-
     /// Makes a silence. One that would hit more than the limit is refused, unless `insist`.
     pub async fn create_silence(&self, silence: Silence, insist: bool, by: &By) -> Result<Done<Silence>, DeskError> {
         self.guard(&silence, insist).await?;
@@ -84,7 +79,12 @@ impl Desk {
     /// Ends a silence now.
     pub async fn expire_silence(&self, id: &str, by: &By) -> Result<SilenceView, DeskError> {
         let done = self.edits.expire_silence(id, by).await?;
-        Ok(SilenceView::new(done.stored, self.now()))
+        Ok(self.silence_view(done.stored))
+    }
+
+    /// A silence as it is shown now.
+    pub fn silence_view(&self, stored: Stored<Silence>) -> SilenceView {
+        SilenceView::new(stored, self.now())
     }
 
     async fn guard(&self, silence: &Silence, insist: bool) -> Result<(), DeskError> {

@@ -54,7 +54,7 @@ impl AlarmSilencesMutation {
     ) -> Result<AlarmSilencePayload> {
         let silence = silence(ctx, String::new(), matchers, schedule, comment)?;
         let done = desk(ctx).create_silence(silence, force, &by(ctx, reason)).await.map_err(failed)?;
-        payload(ctx, done, client_mutation_id).await
+        payload(ctx, done, client_mutation_id)
     }
 
     /// Changes a silence, as [createAlarmSilence] makes one.
@@ -77,7 +77,7 @@ impl AlarmSilencesMutation {
         let silence = silence(ctx, id.to_string(), matchers, schedule, comment)?;
         let expected = revision(expected_revision)?;
         let done = desk(ctx).update_silence(silence, expected, force, &by(ctx, reason)).await.map_err(failed)?;
-        payload(ctx, done, client_mutation_id).await
+        payload(ctx, done, client_mutation_id)
     }
 
     /// Ends a silence now.
@@ -125,12 +125,12 @@ fn silence(
     })
 }
 
-async fn payload(
+fn payload(
     ctx: &Context<'_>,
     done: alarm::edit::Done<Silence>,
     client_mutation_id: Option<String>,
 ) -> Result<AlarmSilencePayload> {
-    let view = desk(ctx).silence(&done.stored.doc.id).await.map_err(failed)?;
+    let view = desk(ctx).silence_view(done.stored);
     Ok(AlarmSilencePayload {
         client_mutation_id,
         silence: mirrored(&view)?,
