@@ -1,24 +1,18 @@
 //! Alarms through GraphQL while the engine runs, in virtual time: what fires, what is done about it, what is told, and trials over data.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use alarm::{
-    Config,
-    seal::Key,
-    start::{Parts, start},
-};
+use alarm::start::start;
 use expect_test::{ExpectFile, expect_file};
-use model::{Agg, Clock, Scope, Step, UnixMillis, Zone, cell, id, layer::Layers};
+use model::{Agg, Clock, Scope, Step, UnixMillis, cell, id, layer::Layers};
 use serde_json::{Value, json};
-use storage::{
-    Backend,
-    nodes::{self, Node, Registry},
-};
+use storage::nodes::Registry;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
 
+use crate::desk::{node, parts};
 use crate::world::{MINUTE, NOW, World, metric, minutes};
 
 /// An engine that runs over a world, from [`NOW`] on.
@@ -53,32 +47,11 @@ impl Live {
         let mut tasks = JoinSet::new();
         let desk = {
             let clock = world.clock.clone();
-            let node = Node {
-                host: "skylark-0".to_owned(),
-                grpc_port: 11_800,
-                http_port: 12_800,
-                version: "test".to_owned(),
-                flushed_before: 0,
-                settings_hash: String::new(),
-            };
             let flushed = clock.clone();
             let flushed = move || u64::from(flushed.now().plus(-3_000).minute().unwrap().0);
-            let (registry, nodes) = Registry::new(world.store(), clock.clone(), 1, node, Box::new(flushed));
+            let (registry, nodes) = Registry::new(world.store(), clock.clone(), 1, node(), Box::new(flushed));
             tasks.spawn(async move { drop(registry.run(std::future::pending()).await) });
-            let parts = Parts {
-                store: world.store(),
-                backend: Backend::Memory,
-                clock,
-                zone: Zone::utc(),
-                layers: Layers::default(),
-                catalogue: World::catalogue(),
-                nodes,
-                node: nodes::id(1),
-                host: "skylark-0".to_owned(),
-                key: Some(Arc::new(Key::of_setting(&"5a".repeat(32)).unwrap())),
-                config: Config::default(),
-                shipped: "",
-            };
+            let parts = parts(world.store(), clock, World::catalogue(), Layers::default(), nodes);
             let alarm = start(parts, std::future::pending::<()>).await;
             for (_, task) in alarm.tasks {
                 tasks.spawn(task);
