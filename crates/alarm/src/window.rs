@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::cell::{self, CellId};
+use model::layer::Layers;
 use model::metric::{Catalogue, Function};
 use model::{Agg, Bucket, Scope, Step, id};
 use storage::{Entities, MergedRow, ScanQuery, Store, StoreError};
@@ -141,7 +142,7 @@ pub async fn forget(store: &dyn Store, columns: &mut Columns) -> Result<(), Stor
             let found = |row: &MergedRow| {
                 alive.insert((scope, Arc::clone(&row.entity)));
             };
-            for_lives(store, scope, named, found).await?;
+            for_lives(store, scope, named, usize::MAX, found).await?;
         }
     }
     for (scope, id, ends) in &silent {
@@ -186,11 +187,12 @@ fn ranges(reads: &[&Read]) -> Vec<(Bucket, Bucket)> {
     joined
 }
 
-/// Shows the life rows of some entities.
-async fn for_lives(
+/// Shows the life rows of some entities, to the end of the page in which there are so many.
+pub(crate) async fn for_lives(
     store: &dyn Store,
     scope: Scope,
     entities: Entities,
+    most: usize,
     mut visit: impl FnMut(&MergedRow),
 ) -> Result<(), StoreError> {
     let mut query = ScanQuery {
@@ -204,27 +206,34 @@ async fn for_lives(
         after: None,
         limit: PAGE_ROWS,
     };
+    let mut n = 0;
     loop {
         let page = store.scan(&query).await?;
+        n += page.rows.len();
         page.rows.iter().for_each(&mut visit);
         match page.next {
-            Some(next) => query.after = Some(next),
-            None => return Ok(()),
+            Some(next) if n < most => query.after = Some(next),
+            _ => return Ok(()),
         }
     }
 }
 
-/// The layers of services by id, by ordinal.
+/// The names of the layers of a life row, by ordinal.
+pub(crate) fn layers_of(row: &MergedRow, layers: &Layers) -> Vec<String> {
+    let ordinals = if let Some(Agg::Ids(ids)) = row.cells.get(cell::LAYERS) { &**ids } else { &[] };
+    let known = ordinals.iter().filter_map(|ordinal| layers.by_ordinal(*ordinal));
+    known.map(|layer| layer.name.to_owned()).collect()
+}
+
+/// The layers of services by id.
 async fn services(
     store: &dyn Store,
     columns: &Columns,
     entities: Entities,
 ) -> Result<HashMap<String, Vec<String>>, StoreError> {
     let mut services = HashMap::new();
-    for_lives(store, Scope::Service, entities, |row| {
-        let ordinals = if let Some(Agg::Ids(ids)) = row.cells.get(cell::LAYERS) { &**ids } else { &[] };
-        let layers = ordinals.iter().filter_map(|ordinal| columns.layers.by_ordinal(*ordinal));
-        services.insert(row.entity.to_string(), layers.map(|layer| layer.name.to_owned()).collect());
+    for_lives(store, Scope::Service, entities, usize::MAX, |row| {
+        services.insert(row.entity.to_string(), layers_of(row, &columns.layers));
     })
     .await?;
     Ok(services)

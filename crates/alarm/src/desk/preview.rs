@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{Bucket, Scope, Step, UnixMillis, cell};
+use model::{Scope, UnixMillis};
 use serde::Serialize;
-use storage::{Entities, ScanQuery};
+use storage::Entities;
 
 use crate::dispatch::Known;
 use crate::dispatch::labels::{self, Labels};
@@ -16,13 +16,13 @@ use crate::receiver::Receiver;
 use crate::route::{Matcher, Routing};
 use crate::rule::Rule;
 use crate::silence::Silence;
+use crate::trial::Ground;
+use crate::window;
 
 use super::{Desk, DeskError};
 
 /// Entities of one scope that a preview looks at.
 const MAX_ENTITIES: usize = 50_000;
-/// Rows that are read in one call.
-const PAGE_ROWS: usize = 2_000;
 /// What a preview lists of each kind; the rest is counted.
 const MAX_LISTED: usize = 100;
 /// Labels that an entity alone decides.
@@ -205,42 +205,20 @@ impl Desk {
 
     /// The layers of an entity's service; of a call those of the service that is called.
     pub(super) async fn layers_of(&self, entity: &Entity) -> Result<Vec<String>, DeskError> {
-        let (first, second) = entity.ids();
-        let own = if second.is_empty() { first } else { second };
-        let service = model::id::service_of(&own).to_owned();
+        let service = window::service_of(entity);
         let rows = self.life(Scope::Service, Entities::Ids(vec![service.into()])).await?;
         Ok(rows.into_iter().next().map(|(_, layers)| layers).unwrap_or_default())
     }
 
     /// Entities that live, each with the names of its layers.
     async fn life(&self, scope: Scope, entities: Entities) -> Result<Vec<(String, Vec<String>)>, DeskError> {
-        let mut query = ScanQuery {
-            scope,
-            step: Step::Life,
-            from: Bucket(0),
-            to: Bucket(0),
-            entities,
-            cells: Vec::new(),
-            changed_since: None,
-            after: None,
-            limit: PAGE_ROWS,
-        };
+        let Ground { store, layers, .. } = &self.ground;
         let mut all = Vec::new();
-        loop {
-            let page = self.ground.store.scan(&query).await?;
-            for row in page.rows {
-                let ordinals = match row.cells.get(cell::LAYERS) {
-                    Some(model::Agg::Ids(ids)) => ids.iter().copied().collect(),
-                    _ => Vec::new(),
-                };
-                let names = ordinals.into_iter().filter_map(|ordinal: i32| self.ground.layers.by_ordinal(ordinal));
-                all.push((row.entity.to_string(), names.map(|layer| layer.name.to_owned()).collect()));
-            }
-            match page.next {
-                Some(next) if all.len() < MAX_ENTITIES => query.after = Some(next),
-                _ => return Ok(all),
-            }
-        }
+        window::for_lives(store.as_ref(), scope, entities, MAX_ENTITIES, |row| {
+            all.push((row.entity.to_string(), window::layers_of(row, layers)));
+        })
+        .await?;
+        Ok(all)
     }
 }
 
