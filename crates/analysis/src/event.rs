@@ -37,17 +37,12 @@ pub(crate) fn derive(event: Event, out: &mut Out<'_>) {
 
 /// By content: the same report sent twice is one record, wherever it arrives; start and end are two.
 fn record_id(event: &Event) -> String {
-    use std::fmt::Write as _;
     let mut hash = Sha256::new();
     // The length keeps uuid and body apart.
     hash.update(event.uuid.len().to_be_bytes());
     hash.update(&*event.uuid);
     hash.update(&event.body);
-    let digest = hash.finalize();
-    digest.iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
-        write!(id, "{byte:02x}").expect("writing to a String cannot fail");
-        id
-    })
+    model::id::hex(hash.finalize().iter().take(16))
 }
 
 #[cfg(test)]

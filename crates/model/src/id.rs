@@ -80,11 +80,17 @@ pub fn endpoint_relation(source_service: &str, source: &str, dest_service: &str,
 /// Lower-case hex SHA-256 of `name_instanceId`.
 pub fn process(name: &str, instance_id: &str) -> String {
     use sha2::Digest as _;
+    hex(&sha2::Sha256::digest(format!("{name}_{instance_id}")))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
     use std::fmt::Write as _;
-    let digest = sha2::Sha256::digest(format!("{name}_{instance_id}"));
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
-        hex
+    let bytes = bytes.into_iter();
+    let text = String::with_capacity(2 * bytes.size_hint().0);
+    bytes.fold(text, |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
     })
 }
 

@@ -1,10 +1,10 @@
 //! Configuration discovery: what a service's agents are told to change while they run.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use model::id::hex;
 use prost::Message;
 use proto::v3::{Command, Commands, ConfigurationSyncRequest, KeyStringValuePair};
 use sha2::{Digest, Sha256, Sha512};
@@ -69,13 +69,6 @@ fn serial_number() -> String {
     let text = hex(&Sha256::digest(halves));
     let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
     format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into a string cannot fail");
-        text
-    })
 }
 
 #[cfg(test)]

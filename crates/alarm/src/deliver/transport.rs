@@ -339,7 +339,7 @@ fn payload(requests: &[Request]) -> String {
             Call::Grpc(grpc) => hash.update(format!("{:?}{:?}", grpc.alarms, grpc.recoveries)),
         }
     }
-    crate::seal::hex(&hash.finalize())
+    model::id::hex(&hash.finalize())
 }
 
 fn with_key<T>(request: &mut tonic::Request<T>, key: &str) {

@@ -234,15 +234,15 @@ pub fn group_id(path: &[String], labels: &Labels, receiver: &str) -> String {
         add(key);
         add(value);
     }
-    hex(&hash.finalize())
+    half(&hash.finalize())
 }
 
 /// The id of a notification: a hash of its group and its number there.
 pub fn notification_id(group: &str, sequence: u64) -> String {
-    hex(&Sha256::digest(format!("{group}/{sequence}")))
+    half(&Sha256::digest(format!("{group}/{sequence}")))
 }
 
 /// The first 16 bytes.
-fn hex(hash: &[u8]) -> String {
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+fn half(hash: &[u8]) -> String {
+    model::id::hex(hash.iter().take(16))
 }

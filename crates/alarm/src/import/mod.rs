@@ -80,7 +80,7 @@ impl Doc for FileState {
 
 /// By what texts of files are told apart. A node whose file has another hash than [`FileState::hash`] says so to its operators.
 pub fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    model::id::hex(&Sha256::digest(text))
 }
 
 /// Documents of one kind on their way from the file.

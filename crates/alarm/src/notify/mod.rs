@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use model::id::hex;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::receiver::ReceiverKind;
-use crate::seal::hex;
 use crate::template::{Template, TemplateError};
 
 pub mod answer;

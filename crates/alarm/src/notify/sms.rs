@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::id::hex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +12,6 @@ use super::settings::Keys;
 use super::told::{Alarm, Shown};
 use super::{Call, Http, Out, cut, hmac, url_encoded};
 use crate::payload::rfc3339;
-use crate::seal::hex;
 use crate::template::{Escape, Json, Template};
 
 /// Characters of a short message: Twilio's limit, which makes ten parts of it.

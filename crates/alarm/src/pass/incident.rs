@@ -1,7 +1,6 @@
 //! Incidents as a pass leaves them: opened, moved on, closed, each with its transition where others are told.
 
-use std::fmt::Write as _;
-
+use model::id::hex;
 use model::{Bucket, UnixMillis};
 use mqe::{Loaded, Need};
 use sha2::{Digest, Sha256};
@@ -149,24 +148,17 @@ fn id(rule: &str, entity: &Entity, labels: &Labels, opened: Bucket) -> String {
         text(value);
     });
     text(&opened.0.to_string());
-    hex(&hash.finalize(), 16)
+    hex(hash.finalize().iter().take(16))
 }
 
 /// The id of a transition, in the form of a UUID.
 pub(crate) fn uuid(incident: &str, seq: u32) -> String {
-    let mut digits = hex(&Sha256::digest(format!("{incident}/{seq}")), 16);
+    let mut digits = hex(Sha256::digest(format!("{incident}/{seq}")).iter().take(16));
     for (at, place) in [8, 13, 18, 23].into_iter().enumerate() {
         debug_assert!(place <= digits.len() + at, "32 digits");
         digits.insert(place, '-');
     }
     digits
-}
-
-fn hex(bytes: &[u8], n: usize) -> String {
-    bytes.iter().take(n).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("texts take all that is written");
-        text
-    })
 }
 
 /// Lets go of dispatched transitions beyond what is kept: never the first one, never the last one.

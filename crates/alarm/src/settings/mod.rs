@@ -71,7 +71,7 @@ impl<T> Placed<T> {
 /// The id of a rule that comes from a file: made of its name, so that every import finds the same rule.
 pub fn rule_id(name: &str) -> String {
     let hash = Sha256::new().chain_update(b"rule of a file\0").chain_update(name).finalize();
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    model::id::hex(hash.iter().take(16))
 }
 
 /// Reads a file. What cannot be taken is rejected in the report and not among the rules and receivers.

@@ -96,7 +96,7 @@ pub fn new_token() -> anyhow::Result<String> {
 
 /// The hash of a token, as the configuration has it. A token cannot be guessed, so one round is enough.
 pub fn hash_of_token(token: &str) -> String {
-    digest_of_token(token).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    model::id::hex(digest_of_token(token).as_ref())
 }
 
 pub(super) fn digest_of_token(token: &str) -> Digest {

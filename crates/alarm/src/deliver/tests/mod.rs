@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicI64;
 
+use model::id::hex;
 use model::item::Revision;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -20,7 +21,7 @@ use crate::Doc;
 use crate::egress::{self, Guard};
 use crate::notify::samples;
 use crate::receiver::{ReceiverKind, Sealed};
-use crate::seal::{Key, hex};
+use crate::seal::Key;
 
 #[derive(Clone, Debug)]
 struct Heard {
