@@ -24,7 +24,7 @@ use crate::rule::{Mode, Rule};
 
 use model::item::Revision;
 
-use super::{Desk, DeskError, RouteTarget};
+use super::{Desk, DeskError, RoutePreview, RouteTarget};
 
 /// What a receiver is sent as a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,8 +192,10 @@ impl Desk {
         let incident = self.sample(&rule, entity, layers, fire.state == FireState::Recovered).await;
         let labels = labels::of(&incident);
         let (known, problems) = self.known().await?;
+        let RoutePreview { targets, silenced_by, problems } =
+            RoutePreview::new(&known, problems, (&incident, &labels), self.now());
         let mut told = Vec::new();
-        for target in self.ways(&known, &incident, &labels) {
+        for target in targets {
             let notification = if target.exists {
                 let group = group_id(&target.route, &target.group_labels, &target.receiver);
                 let made = self.notification(&incident, &target.receiver, &group, target.group_labels.clone());
@@ -205,7 +207,6 @@ impl Desk {
             self.outbox.offer(notification.clone());
             told.push(ToldTo { target, notification });
         }
-        let silenced_by = known.silenced(&labels, self.now()).map(str::to_owned);
         Ok(Fired { told, silenced_by, labels, problems })
     }
 

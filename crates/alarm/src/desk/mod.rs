@@ -37,7 +37,6 @@ use crate::trial::Ground;
 use crate::trial::jobs::Jobs;
 
 pub(crate) use self::fire::imagined;
-pub(crate) use self::preview::way;
 
 pub use self::act::{Act, MAX_COMMENT};
 pub use self::config::Config;

@@ -112,7 +112,7 @@ impl Desk {
             receivers.iter().map(|stored| &stored.doc),
             silences.iter().map(|stored| &stored.doc),
         );
-        Ok((known, problems.into_iter().map(|problem| format!("{}: {}", problem.what, problem.why)).collect()))
+        Ok((known, problems.iter().map(ToString::to_string).collect()))
     }
 
     /// Whom an alarm of these labels would be told. Where `rule` names a rule, its receivers and its profile hold.
@@ -123,16 +123,7 @@ impl Desk {
         let incident = super::fire::imagined(rule.as_ref().map(|stored| &stored.doc), self.now());
         let mut labels: Labels = labels.clone();
         labels.retain(|_, value| !value.is_empty());
-        Ok(RoutePreview {
-            targets: self.ways(&known, &incident, &labels),
-            silenced_by: known.silenced(&labels, self.now()).map(str::to_owned),
-            problems,
-        })
-    }
-
-    pub(super) fn ways(&self, known: &Known, incident: &Incident, labels: &Labels) -> Vec<RouteTarget> {
-        let now = self.now();
-        known.targets(incident, labels).iter().map(|target| way(known, target, now)).collect()
+        Ok(RoutePreview::new(&known, problems, (&incident, &labels), self.now()))
     }
 
     /// What a silence with these matchers would hit at present.
@@ -222,8 +213,24 @@ impl Desk {
     }
 }
 
+impl RoutePreview {
+    /// Whom an alarm of an incident with these labels is told; `problems` are those that came with what is known.
+    pub(crate) fn new(
+        known: &Known,
+        problems: Vec<String>,
+        (incident, labels): (&Incident, &Labels),
+        now: UnixMillis,
+    ) -> RoutePreview {
+        RoutePreview {
+            targets: known.targets(incident, labels).iter().map(|target| way(known, target, now)).collect(),
+            silenced_by: known.silenced(labels, now).map(str::to_owned),
+            problems,
+        }
+    }
+}
+
 /// One way of an alarm, as it is shown.
-pub(crate) fn way(known: &Known, target: &Target<'_>, now: UnixMillis) -> RouteTarget {
+fn way(known: &Known, target: &Target<'_>, now: UnixMillis) -> RouteTarget {
     let settings = target.settings;
     RouteTarget {
         route: settings.path.clone(),

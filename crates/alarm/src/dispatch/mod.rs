@@ -28,7 +28,8 @@ pub use pass::{Input, Output, pass};
 pub use write::{Dispatcher, Done};
 
 /// Something that operators have set and that cannot be used. The rest is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
 pub struct Problem {
     /// What it is: `route root/db`, `silence 3f…`.
     pub what: String,

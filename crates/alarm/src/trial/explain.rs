@@ -9,7 +9,7 @@ use serde::Serialize;
 use storage::Entities;
 
 use crate::columns::{Columns, Labels};
-use crate::desk::{RoutePreview, imagined, way};
+use crate::desk::{RoutePreview, imagined};
 use crate::dispatch::{Known, labels};
 use crate::engine::texts;
 use crate::entity::Entity;
@@ -213,7 +213,7 @@ pub async fn explain(
     let receivers: Vec<Receiver> = documents(ground).await?;
     let silences: Vec<Silence> = documents(ground).await?;
     let (known, problems) = Known::new(routing.first(), &receivers, &silences);
-    let problems = problems.into_iter().map(|problem| format!("{}: {}", problem.what, problem.why)).collect();
+    let problems = problems.iter().map(ToString::to_string).collect();
     let case = Case { ground: ground.clone(), plan, planned, columns, entity, layers, first, minute, incidents };
     let is_now = at.is_none();
     let told = compute(move || {
@@ -354,11 +354,7 @@ impl Case {
             }
             labels.retain(|_, value| !value.is_empty());
         }
-        RoutePreview {
-            targets: known.targets(&incident, &labels).iter().map(|target| way(known, target, now)).collect(),
-            silenced_by: known.silenced(&labels, now).map(str::to_owned),
-            problems,
-        }
+        RoutePreview::new(known, problems, (&incident, &labels), now)
     }
 }
 
