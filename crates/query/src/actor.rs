@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use alarm::edit::By;
 use async_graphql::{
     Context, ErrorExtensions as _, Name, Positioned, ServerError,
     parser::types::{ExecutableDocument, FragmentDefinition, OperationType, Selection, SelectionSet},
@@ -13,6 +14,9 @@ use async_graphql::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+
+/// Characters of a reason that are kept.
+const MAX_REASON: usize = 1_000;
 
 /// What somebody may do. Who may do more may do all that is less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +78,11 @@ impl Actor {
             return Ok(());
         }
         Err(Refused { needed, name: self.name.clone(), role: self.role, why: self.why.clone() })
+    }
+
+    /// Who the audit says it was: through which interface, and why, in their words, of which it keeps the beginning.
+    pub(crate) fn by(&self, source: &str, reason: &str) -> By {
+        By { actor: self.name.clone(), source: source.to_owned(), reason: reason.chars().take(MAX_REASON).collect() }
     }
 }
 
@@ -174,6 +183,13 @@ mod tests {
         }
         let refused = Actor::new("eve", Role::Viewer, "ask ann").may(Role::Admin).unwrap_err();
         assert_eq!(refused.to_string(), "this takes an admin, and eve is a viewer: ask ann");
+    }
+
+    #[test]
+    fn a_reason_is_kept_as_far_as_there_is_room() {
+        let long = "ä".repeat(2_000);
+        let by = Actor::new("eve", Role::Editor, "").by("rest", &long);
+        assert_eq!((by.actor.as_str(), by.source.as_str(), by.reason), ("eve", "rest", "ä".repeat(1_000)));
     }
 
     fn refused(query: &str, operation: Option<&str>, role: Role) -> Option<String> {

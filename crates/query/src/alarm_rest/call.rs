@@ -114,11 +114,7 @@ impl Call {
     /// Who asks, and why: the header `X-Reason`.
     pub(super) fn by(&self) -> By {
         let reason = self.headers.get("x-reason").map(HeaderValue::as_bytes).unwrap_or_default();
-        By {
-            actor: self.actor.name.clone(),
-            source: "rest".to_owned(),
-            reason: String::from_utf8_lossy(reason).chars().take(1_000).collect(),
-        }
+        self.actor.by("rest", &String::from_utf8_lossy(reason))
     }
 
     /// The body as JSON.

@@ -26,7 +26,7 @@ pub(crate) fn desk<'c>(ctx: &Context<'c>) -> &'c Desk {
 
 /// Who asks, and why they say they do.
 pub(crate) fn by(ctx: &Context<'_>, reason: Option<String>) -> By {
-    By { actor: actor::of(ctx).name, source: "graphql".to_owned(), reason: reason.unwrap_or_default() }
+    actor::of(ctx).by("graphql", &reason.unwrap_or_default())
 }
 
 /// The page that is asked for.
