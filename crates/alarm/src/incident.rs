@@ -208,6 +208,13 @@ pub struct Acknowledged {
     pub until: Option<UnixMillis>,
 }
 
+impl Acknowledged {
+    /// Whether somebody takes care of it at a moment.
+    pub(crate) fn holds(&self, now: UnixMillis) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+}
+
 /// Transitions that an incident keeps once they are dispatched, the first one among them; what is not dispatched is kept whatever its
 /// number.
 pub const KEPT_TRANSITIONS: usize = 20;

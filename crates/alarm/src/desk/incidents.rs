@@ -79,7 +79,7 @@ pub(super) fn started(incident: &Incident) -> UnixMillis {
 impl IncidentFilter {
     fn takes(&self, incident: &Incident, now: UnixMillis) -> bool {
         let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
-        let cared = incident.acknowledged.as_ref().is_some_and(|by| by.until.is_none_or(|until| until > now));
+        let cared = incident.acknowledged.as_ref().is_some_and(|by| by.holds(now));
         let of_rule = self.rule.as_ref().is_none_or(|rule| *rule == incident.rule || *rule == incident.rule_name);
         let of_service = self.service.as_ref().is_none_or(|service| {
             let parts = incident.entity.parts();

@@ -82,7 +82,7 @@ impl Instance {
             state: incident.state,
             since: incident.entered.start(),
             next,
-            acknowledged: incident.acknowledged.is_some_and(|by| by.until.is_none_or(|until| until > now)),
+            acknowledged: incident.acknowledged.is_some_and(|by| by.holds(now)),
             incident: Some(incident.id),
         }
     }

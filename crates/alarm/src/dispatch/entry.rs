@@ -137,7 +137,7 @@ fn left<'a>(view: &View<'a>, incident: &'a Incident, routed: &[Target<'a>]) -> V
 fn kept_back<'a>(view: &View<'a>, facts: &'a Facts<'a>) -> Option<(Outcome, String)> {
     let now = view.input.now;
     let acknowledged = facts.incident.acknowledged.as_ref();
-    if let Some(by) = acknowledged.filter(|by| by.until.is_none_or(|until| until > now)) {
+    if let Some(by) = acknowledged.filter(|by| by.holds(now)) {
         return Some((Outcome::Acknowledged, by.by.clone()));
     }
     if let Some(silence) = view.input.known.silenced(&facts.labels, now) {
