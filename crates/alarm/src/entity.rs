@@ -54,14 +54,7 @@ impl Entity {
 
     /// SkyWalking's name of the scope, as its payloads have it.
     pub fn scope_name(&self) -> &'static str {
-        match self.scope {
-            Scope::Service => "SERVICE",
-            Scope::ServiceInstance => "SERVICE_INSTANCE",
-            Scope::Endpoint => "ENDPOINT",
-            Scope::ServiceRelation => "SERVICE_RELATION",
-            Scope::ServiceInstanceRelation => "SERVICE_INSTANCE_RELATION",
-            _ => "ENDPOINT_RELATION",
-        }
+        scope_name(self.scope)
     }
 
     /// SkyWalking's number of the scope, 1 to 6.
@@ -91,6 +84,18 @@ impl Entity {
                 id::parse_service(id::service_of(&first)).map(|(service, _)| service).unwrap_or_default();
         }
         parts
+    }
+}
+
+/// SkyWalking's name of one of the six scopes that alarms know.
+pub(crate) fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Service => "SERVICE",
+        Scope::ServiceInstance => "SERVICE_INSTANCE",
+        Scope::Endpoint => "ENDPOINT",
+        Scope::ServiceRelation => "SERVICE_RELATION",
+        Scope::ServiceInstanceRelation => "SERVICE_INSTANCE_RELATION",
+        _ => "ENDPOINT_RELATION",
     }
 }
 

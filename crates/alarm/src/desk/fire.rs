@@ -13,7 +13,7 @@ use crate::dispatch::labels;
 use crate::dispatch::tree::{group_id, notification_id};
 use crate::edit::{By, EditError};
 use crate::engine;
-use crate::entity::Entity;
+use crate::entity::{Entity, scope_name};
 use crate::incident::{Incident, Reason, State, Transition, What};
 use crate::notification::{Notification, Status, Told};
 use crate::notify::answer::Verdict;
@@ -185,7 +185,7 @@ impl Desk {
         let rule = self.get::<Rule>(&fire.rule).await?.doc;
         let scope = self.scope_of_rule(&rule).unwrap_or(Scope::Service);
         let entity = Entity::of(scope, fire.entity.clone()).ok_or_else(|| {
-            let what = format!("{} is no id of a {}", fire.entity, super::rules::scope_name(scope));
+            let what = format!("{} is no id of a {}", fire.entity, scope_name(scope));
             DeskError::refused("bad_entity", "entity", what)
         })?;
         let layers = self.layers_of(&entity).await?;

@@ -3,7 +3,9 @@
 use mqe::condition::ValueKind;
 use serde::Serialize;
 
-use super::rules::{scope_name, scope_of};
+use crate::entity::scope_name;
+
+use super::rules::scope_asked;
 use super::{Desk, DeskError};
 
 /// A metric that a rule may be about.
@@ -23,11 +25,12 @@ pub struct MetricInfo {
 impl Desk {
     /// Metrics whose names begin so, of that scope where one is given, by name.
     pub fn metrics(&self, prefix: &str, scope: Option<&str>) -> Result<Vec<MetricInfo>, DeskError> {
-        if let Some(name) = scope.filter(|name| scope_of(name).is_none()) {
-            return Err(DeskError::refused("unknown_scope", "scope", format!("{name} is no scope: SERVICE and so on")));
-        }
+        let scope = scope_asked(scope)?;
         let info = |name: &str| {
             let known = crate::check::known(&self.ground.catalogue, name)?;
+            if scope.is_some_and(|scope| scope != known.scope) {
+                return None;
+            }
             let function = self.ground.catalogue.get(name)?.function;
             Some(MetricInfo {
                 name: name.to_owned(),
@@ -49,7 +52,6 @@ impl Desk {
             .iter()
             .filter(|def| def.name.starts_with(prefix))
             .filter_map(|def| info(&def.name))
-            .filter(|info| scope.is_none_or(|scope| scope == info.scope))
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)

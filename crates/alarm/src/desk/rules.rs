@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doc::Stored;
 use crate::engine::Cost;
-use crate::entity::Entity;
+use crate::entity::scope_name;
 use crate::plan::Plan;
 use crate::rule::{Mode, Provenance, Rule, Severity};
 
@@ -85,14 +85,12 @@ pub struct RuleView {
     pub updated: UnixMillis,
 }
 
-/// A scope in SkyWalking's words.
-pub(super) fn scope_name(scope: Scope) -> &'static str {
-    Entity { scope, id: String::new(), name: String::new() }.scope_name()
-}
-
-/// The scope of SkyWalking's word; `None`: alarms know none of that name.
-pub(super) fn scope_of(name: &str) -> Option<Scope> {
-    Scope::ALL.into_iter().filter(|scope| (1..=6).contains(&scope.code())).find(|scope| scope_name(*scope) == name)
+/// The scope that a filter asks for in SkyWalking's words; one that alarms do not know is refused.
+pub(super) fn scope_asked(name: Option<&str>) -> Result<Option<Scope>, DeskError> {
+    let Some(name) = name else { return Ok(None) };
+    let mut known = Scope::ALL.into_iter().filter(|scope| (1..=6).contains(&scope.code()));
+    let unknown = || DeskError::refused("unknown_scope", "scope", format!("{name} is no scope: SERVICE and so on"));
+    known.find(|scope| scope_name(*scope) == name).map(Some).ok_or_else(unknown)
 }
 
 impl RuleFilter {
@@ -115,12 +113,7 @@ impl RuleFilter {
 impl Desk {
     /// Rules by name.
     pub async fn rules(&self, filter: &RuleFilter, page: Page) -> Result<Listed<RuleView>, DeskError> {
-        let scope = match filter.scope.as_deref() {
-            None => None,
-            Some(name) => Some(scope_of(name).ok_or_else(|| {
-                DeskError::refused("unknown_scope", "scope", format!("{name} is no scope: SERVICE and so on"))
-            })?),
-        };
+        let scope = scope_asked(filter.scope.as_deref())?;
         let mut all = self.all::<Rule>().await?;
         all.retain(|stored| {
             filter.takes(&stored.doc) && scope.is_none_or(|scope| self.scope_of_rule(&stored.doc) == Some(scope))

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::check::{self, Checked, Level, Problem, Surroundings};
 use crate::columns::Columns;
-use crate::entity::Entity;
+use crate::entity::{Entity, scope_name};
 use crate::plan::Planned;
 use crate::receiver::Receiver;
 use crate::rule::Rule;
@@ -112,7 +112,7 @@ pub async fn validate(ground: &Ground, rule: &Rule, now: UnixMillis) -> Result<V
     Ok(Validation {
         valid: checked.is_valid(),
         problems: checked.problems,
-        scope: Some(Entity { scope: planned.scope, id: String::new(), name: String::new() }.scope_name()),
+        scope: Some(scope_name(planned.scope)),
         n_watched: dry.n_watched,
         samples: samples.take(SAMPLES).collect(),
         n_matched: dry.n_matched,
