@@ -90,8 +90,10 @@ pub async fn validate(ground: &Ground, rule: &Rule, now: UnixMillis) -> Result<V
     let receivers: Vec<String> = receivers.into_iter().map(|receiver| receiver.id).collect();
     let around = Surroundings { catalogue: &ground.catalogue, receivers: Some(&receivers), entities: None };
     let checked = check::rule(rule, &around);
-    let compiled = plan(ground, [evaluated(rule)]);
-    let Ok(compiled) = compiled else { return Ok(unknown(checked)) };
+    let compiled = match plan(ground, [evaluated(rule)]) {
+        Err(TrialError::Invalid(_)) => return Ok(unknown(checked)),
+        compiled => compiled?,
+    };
     let planned = only(&compiled)?;
     let dry = dry_run(ground, rule, None, now).await?;
     let n_entities = u32::try_from(dry.n_watched).unwrap_or(u32::MAX).max(1);
