@@ -3,7 +3,7 @@
 use model::{Bucket, UnixMillis};
 use serde::Serialize;
 
-use crate::columns::{Columns, Labels};
+use crate::columns::{Columns, Labels, Watched};
 use crate::engine::texts;
 use crate::entity::Entity;
 use crate::incident::{Incident, State, What};
@@ -14,6 +14,7 @@ use crate::rule::Rule;
 use crate::state::Seen;
 use crate::window;
 
+use super::replay::decided;
 use super::{Ground, Node, TrialError, compute, documents, evaluated, minute, node, only, plan};
 
 /// Matches that are listed at most.
@@ -98,26 +99,24 @@ fn report(
     noted.retain(|noted| noted.minute == minute && noted.seen == Seen::Match);
     let fires = |noted: &Noted| matches!(noted.what, Some(What::Fired | What::FiredAgain));
     let n_firing = noted.iter().filter(|noted| fires(noted)).count();
-    let mut listed: Vec<(bool, &Entity, usize, &Noted)> = Vec::new();
-    for noted in &noted {
-        let Some(at) = columns.table(planned.scope).and_then(|table| table.number(&noted.entity)) else { continue };
-        let Some(watched) = columns.table(planned.scope).and_then(|table| table.watched().get(at)) else { continue };
-        listed.push((!fires(noted), &watched.entity, at, noted));
-    }
-    listed.sort_by(|one, other| (one.0, &one.1.name, &one.3.labels).cmp(&(other.0, &other.1.name, &other.3.labels)));
-    let matches = listed.into_iter().take(MAX_MATCHES).map(|(quiet, entity, at, noted)| {
-        let watched = columns.table(planned.scope).and_then(|table| table.watched().get(at));
-        let layers = watched.map(|watched| watched.layers.clone()).unwrap_or_default();
-        let (_, numbers) = node::numbers(planned, entity, &layers);
-        let nodes = node::nodes(ground, columns, planned, (&planned.rule.expression, &numbers), (at, minute));
+    let place = |noted: &Noted| {
+        let table = columns.table(planned.scope)?;
+        let at = table.number(&noted.entity)?;
+        Some((at, table.watched().get(at)?))
+    };
+    let mut listed: Vec<(usize, &Watched, &Noted)> =
+        noted.iter().filter_map(|noted| place(noted).map(|(at, watched)| (at, watched, noted))).collect();
+    listed.sort_by_key(|(_, watched, noted)| (!fires(noted), &watched.entity.name, &noted.labels));
+    let matches = listed.into_iter().take(MAX_MATCHES).map(|(at, Watched { entity, layers, .. }, noted)| {
+        let (_, numbers) = node::numbers(planned, entity, layers);
         Match {
             entity: entity.clone(),
-            layers,
+            layers: layers.clone(),
             labels: noted.labels.clone(),
             state: noted.after.state,
             since: noted.after.entered.start(),
-            fires: !quiet,
-            nodes,
+            fires: fires(noted),
+            nodes: node::nodes(ground, columns, planned, (&planned.rule.expression, &numbers), (at, minute)),
         }
     });
     Ok(DryRun {
@@ -138,7 +137,7 @@ fn last_pass(
     memory: &mut Memory,
 ) -> Output {
     let render = |telling: &Telling<'_>| texts::render(telling, &ground.about);
-    let input = Input { plan, columns, incidents, now: minute.start().plus(60_000), render: &render };
+    let input = Input { plan, columns, incidents, now: decided(minute), render: &render };
     for before in first.0..minute.0 {
         pass(&input, Kind::Recall(Bucket(before)), memory);
     }

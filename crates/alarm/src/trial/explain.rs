@@ -253,6 +253,7 @@ impl Case {
             .metrics
             .iter()
             .filter_map(|metric| table.last_values(metric, *minute, back).get(at).copied().flatten());
+        let seen = self.with_input(*minute, &Incidents::default(), |input| evidence(planned, input, *minute, at));
         let samples = rule.min_samples.as_ref().map(|samples| {
             let sum = nodes_of(&format!("sum({})", samples.metric)).first().and_then(value);
             #[expect(clippy::cast_precision_loss, reason = "a count of samples")]
@@ -269,7 +270,7 @@ impl Case {
             has_data,
             watched: planned.takes(entity, &entity.parts(), &self.layers),
             holding_override,
-            buckets: self.with_input(|input| evidence(planned, input, *minute, at)).into_iter().map(read).collect(),
+            buckets: seen.into_iter().map(read).collect(),
             nodes: nodes_of(&rule.expression),
             recovery_nodes: nodes_of(&rule.recovery_expression),
             variables: variables.clone(),
@@ -284,24 +285,19 @@ impl Case {
         })
     }
 
-    fn with_input<T>(&self, f: impl FnOnce(&Input<'_>) -> T) -> T {
-        let incidents = Incidents::default();
+    fn with_input<T>(&self, minute: Bucket, incidents: &Incidents, f: impl FnOnce(&Input<'_>) -> T) -> T {
         let render = |telling: &Telling<'_>| texts::render(telling, &self.ground.about);
         let (plan, columns) = (&self.plan, &self.columns);
-        f(&Input { plan, columns, incidents: &incidents, now: decided(self.minute), render: &render })
+        f(&Input { plan, columns, incidents, now: decided(minute), render: &render })
     }
 
     /// What the minutes up to the one in question show of the entity, and make of its state.
     fn trace(&self) -> Vec<Noted> {
         let mut memory = Memory::noting(&self.entity.id);
         let mut incidents = Incidents::default();
-        let render = |telling: &Telling<'_>| texts::render(telling, &self.ground.about);
-        for minute in self.first.0..=self.minute.0 {
-            let minute = Bucket(minute);
-            let turn = Turn { minute, incomplete: false, who: Who::All };
-            let (plan, columns) = (&self.plan, &self.columns);
-            let input = Input { plan, columns, incidents: &incidents, now: decided(minute), render: &render };
-            let output = pass(&input, Kind::Closed(turn), &mut memory);
+        for minute in (self.first.0..=self.minute.0).map(Bucket) {
+            let kind = Kind::Closed(Turn { minute, incomplete: false, who: Who::All });
+            let output = self.with_input(minute, &incidents, |input| pass(input, kind, &mut memory));
             output.changed.into_iter().for_each(|incident| incidents.put(incident));
         }
         memory.take_noted()
