@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 
 use model::Scope;
 use model::metric::Catalogue;
-use mqe::ast::{Aggregation, Expr, Family, Op, Operator};
+use mqe::ast::{Expr, Family, Op, Operator};
 use mqe::condition;
 
 use crate::dispatch::labels;
+use crate::import::prometheus::promql::over_time;
 use crate::rule::{NoDataPolicy, Profile, Rule};
 use crate::select::Selector;
 use crate::variables;
@@ -136,20 +137,12 @@ impl Writer<'_> {
                 self.binary(expr, *operator, operator.family() == Family::Compare)
             }
             (Op::Aggregate(aggregation), [series]) => {
-                let function = match aggregation {
-                    Aggregation::Avg => "avg_over_time",
-                    Aggregation::Sum => "sum_over_time",
-                    Aggregation::Max => "max_over_time",
-                    Aggregation::Min => "min_over_time",
-                    Aggregation::Count => "count_over_time",
-                    Aggregation::Latest => "last_over_time",
-                };
                 // A plain series is a range; anything else is computed minute by minute.
                 let range = match &series.op {
                     Op::Metric(_) => format!("{}[{}m]", self.value(series)?, self.rule.period.max(1)),
                     _ => format!("({})[{}m:1m]", self.value(series)?, self.rule.period.max(1)),
                 };
-                Ok(format!("{function}({range})"))
+                Ok(format!("{}({range})", over_time(*aggregation)))
             }
             _ => Err(format!("there is no PromQL for {expr}")),
         }

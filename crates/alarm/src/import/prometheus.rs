@@ -5,7 +5,7 @@
 //! the metric itself are known.
 
 mod labels;
-mod promql;
+pub(crate) mod promql;
 #[cfg(test)]
 mod tests;
 mod tokens;

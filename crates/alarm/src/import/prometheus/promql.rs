@@ -3,8 +3,10 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
+use mqe::ast::Aggregation;
+
 use super::labels::{self, Test};
-use super::tokens::{Token, tokens};
+use super::tokens::{Refused, Token, tokens};
 
 /// An expression in MQE, and what PromQL says in it that MQE's rules say beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,20 +18,20 @@ pub(super) struct Translated {
     pub(super) services: Vec<String>,
 }
 
-/// What cannot be translated: where, as the number of characters in front of it, and why.
-pub(super) type Refused = (usize, String);
-
 /// How deep expressions may be.
 const MAX_DEPTH: usize = 64;
-/// What ranges are made one value by, and the same in MQE.
-const OVER_TIME: [(&str, &str); 6] = [
-    ("avg_over_time", "avg"),
-    ("sum_over_time", "sum"),
-    ("max_over_time", "max"),
-    ("min_over_time", "min"),
-    ("count_over_time", "count"),
-    ("last_over_time", "latest"),
-];
+
+/// What makes one value of a range, in PromQL.
+pub(crate) fn over_time(aggregation: Aggregation) -> &'static str {
+    match aggregation {
+        Aggregation::Avg => "avg_over_time",
+        Aggregation::Sum => "sum_over_time",
+        Aggregation::Max => "max_over_time",
+        Aggregation::Min => "min_over_time",
+        Aggregation::Count => "count_over_time",
+        Aggregation::Latest => "last_over_time",
+    }
+}
 
 /// The same in MQE.
 pub(super) fn translate(text: &str) -> Result<Translated, Refused> {
@@ -226,8 +228,8 @@ impl Reader {
         match self.tokens.next() {
             Some((_, Token::Number(number))) => Ok(Part::plain(number)),
             Some((_, Token::Word(word))) if self.takes("(") => {
-                let function = OVER_TIME.iter().find(|(own, _)| *own == word);
-                let (_, own) = function.ok_or_else(|| (at, format!("there is no MQE for {word}")))?;
+                let own = Aggregation::ALL.iter().find(|own| over_time(**own) == word);
+                let own = own.ok_or_else(|| (at, format!("there is no MQE for {word}")))?.word();
                 if series {
                     return Err((at, "an aggregation within a range is not taken over".to_owned()));
                 }

@@ -1,6 +1,7 @@
 //! The words of PromQL.
 
-use super::promql::Refused;
+/// What is not understood: where, as the number of characters in front of it, and why.
+pub(super) type Refused = (usize, String);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
