@@ -201,12 +201,6 @@ impl Memory {
         self.lives.entry(incident.rule.clone()).or_default().insert(key, live);
     }
 
-    /// How many instances of a rule are pending.
-    pub fn n_pending(&self, rule: &str) -> usize {
-        let pending = |lives: &HashMap<Key, Live>| lives.values().filter(|live| live.state == State::Pending).count();
-        self.lives.get(rule).map_or(0, pending)
-    }
-
     /// Instances that match and do not fire yet: the rule, the id of the entity, labels, and what is known.
     pub fn pending(&self) -> impl Iterator<Item = (&str, &str, &Labels, &Live)> {
         self.lives.iter().flat_map(|(rule, lives)| {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use model::UnixMillis;
 use model::item::Item;
-use model::kinds::ItemKind;
 use serde::Serialize;
 use storage::ItemQuery;
+
+use crate::start::FOLLOWED;
 
 use super::{Desk, DeskError};
 
@@ -74,10 +75,6 @@ pub struct ConfigStatus {
     pub nodes: Vec<NodeStatus>,
 }
 
-/// Kinds of which nodes keep a snapshot.
-const KINDS: [ItemKind; 4] =
-    [ItemKind::AlarmRule, ItemKind::AlarmReceiver, ItemKind::AlarmRouting, ItemKind::AlarmSilence];
-
 impl Desk {
     /// How the configuration of alarms stands, as this node sees it.
     pub async fn config_status(&self) -> Result<ConfigStatus, DeskError> {
@@ -129,7 +126,7 @@ impl Desk {
     async fn epochs(&self) -> Result<BTreeMap<&'static str, String>, DeskError> {
         let snapshot = self.snapshots.now();
         let mut epochs = BTreeMap::new();
-        for kind in KINDS {
+        for kind in FOLLOWED.iter().copied() {
             let epoch = match snapshot.of(kind) {
                 Some(items) => epoch(items),
                 None => {

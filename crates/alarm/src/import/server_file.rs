@@ -178,8 +178,7 @@ fn say(report: &Report, steps: &[Step]) {
     let n_failed = steps.iter().filter(|step| !step.failed.is_empty()).count();
     info!(n_changes = steps.len(), n_failed, "the settings file was imported");
     if report.verdict() != Verdict::Ok {
-        let lines: Vec<String> =
-            report.to_string().lines().filter(|line| !line.ends_with(": ok")).map(str::to_owned).collect();
-        lines.iter().for_each(|line| warn!("alarm settings file: {line}"));
+        let text = report.to_string();
+        text.lines().filter(|line| !line.ends_with(": ok")).for_each(|line| warn!("alarm settings file: {line}"));
     }
 }

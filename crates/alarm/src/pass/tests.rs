@@ -276,7 +276,7 @@ fn hysteresis_samples_and_pending_hold_a_rule_back() {
         4:
         5:"#]]
     .assert_eq(&world.minutes("cpm", "200 200 1 200 200"));
-    assert_eq!(world.memory.n_pending("r"), 1);
+    assert_eq!(world.memory.pending().filter(|(rule, ..)| *rule == "r").count(), 1);
     let mut other = world.taken_over(&[]);
     let told = world.minutes("cpm", "200 1");
     expect![[r#"
