@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use model::kinds::ItemKind;
-use model::{Bucket, UnixMillis};
+use model::{Bucket, Scope, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
 use crate::entity::Entity;
-use crate::rule::{Profile, Severity};
+use crate::rule::{Mode, Profile, Rule, Severity};
 
 /// The state of a rule for an entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -280,6 +280,25 @@ pub struct Incident {
 }
 
 impl Transition {
+    /// A transition of which nothing is said yet: without id, texts and evidence, and told to nobody.
+    pub(crate) fn bare(seq: u32, what: What, minute: Bucket, at: UnixMillis) -> Transition {
+        Transition {
+            seq,
+            what,
+            minute,
+            at,
+            uuid: String::new(),
+            message: String::new(),
+            tags: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            evidence: Vec::new(),
+            incomplete: false,
+            reason: None,
+            marks: Vec::new(),
+            dispatched: false,
+        }
+    }
+
     /// What became of it for a group.
     pub fn mark(&self, group: &str) -> Option<&Mark> {
         self.marks.iter().find(|mark| mark.group == group)
@@ -287,6 +306,35 @@ impl Transition {
 }
 
 impl Incident {
+    /// An incident of a rule that fires in a minute: without id and transitions, and about nothing yet.
+    pub(crate) fn of(rule: &Rule, minute: Bucket) -> Incident {
+        Incident {
+            id: String::new(),
+            rule: rule.id.clone(),
+            rule_name: rule.name.clone(),
+            expression: rule.expression.clone(),
+            hooks: rule.hooks.clone(),
+            profile: rule.profile,
+            severity: rule.severity,
+            shadow: rule.mode == Mode::Shadow,
+            entity: Entity { scope: Scope::Service, id: String::new(), name: String::new() },
+            layers: Vec::new(),
+            labels: Vec::new(),
+            state: State::Firing,
+            entered: minute,
+            silent_until: Bucket(0),
+            observed_until: Bucket(0),
+            opened: minute,
+            closed: None,
+            transitions: Vec::new(),
+            acknowledged: None,
+            assignee: String::new(),
+            comments: Vec::new(),
+            origin: None,
+            change: String::new(),
+        }
+    }
+
     /// Whether its last transition is the recovery.
     pub fn is_over(&self) -> bool {
         self.transitions.last().is_some_and(|last| last.what == What::Recovered)

@@ -7,7 +7,7 @@ use model::kinds::ItemKind;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
-use crate::incident::{Incident, What};
+use crate::incident::{Incident, Transition, What};
 
 /// Alarms that are told together. It lives while something in it is open or not told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,21 @@ pub struct Told {
     /// Whether the alarm flaps: what follows is not told until it has calmed down.
     #[serde(default)]
     pub flapping: bool,
+}
+
+impl Told {
+    /// A transition of an incident.
+    pub(crate) fn of(incident: &Incident, transition: &Transition) -> Told {
+        Told {
+            incident: incident.id.clone(),
+            seq: transition.seq,
+            what: transition.what,
+            at: transition.at,
+            uuid: transition.uuid.clone(),
+            message: transition.message.clone(),
+            flapping: false,
+        }
+    }
 }
 
 /// A notification. Once stored it is delivered, or dead and visible. What it shows beside [`Told`] is read from the incidents when it

@@ -19,7 +19,7 @@ use crate::entity::Entity;
 use crate::incident::{Evidence, Incident, Reason, State, What};
 use crate::minutes::{Running, Turn, Who};
 use crate::plan::{Plan, Planned};
-use crate::rule::Rule;
+use crate::rule::{Override, Rule};
 use crate::state::{Live, Seen};
 
 pub(crate) use incident::{close, evidence, uuid as transition_uuid};
@@ -32,6 +32,8 @@ pub const OVERFLOW: &str = "overflow";
 pub struct Telling<'a> {
     /// The rule as it is now; `None`: it was deleted, and the incident says what is known of it.
     pub rule: Option<&'a Rule>,
+    /// Which of its overrides holds for the entity.
+    pub own: Option<&'a Override>,
     /// The incident, without this transition.
     pub incident: &'a Incident,
     /// What happened.
@@ -44,6 +46,14 @@ pub struct Telling<'a> {
     pub evidence: &'a [Evidence],
     /// How many instances the alarm stands for, of the one beyond a rule's limit.
     pub n_more: usize,
+}
+
+impl<'a> Telling<'a> {
+    /// Of what no pass has decided: nothing was seen.
+    pub(crate) fn of(rule: Option<&'a Rule>, incident: &'a Incident, what: What, minute: Bucket) -> Telling<'a> {
+        let own = rule.and_then(|rule| rule.own(&incident.entity, &incident.layers));
+        Telling { rule, own, incident, what, reason: None, minute, evidence: &[], n_more: 0 }
+    }
 }
 
 /// The texts of a transition.

@@ -15,7 +15,7 @@ use crate::columns::{Columns, Read};
 use crate::doc::Stored;
 use crate::entity::{Entity, Parts};
 use crate::growth::{Fairness, fairness};
-use crate::rule::{LabelMode, MAX_INSTANCES, NoDataPolicy, Rule, Window};
+use crate::rule::{LabelMode, MAX_INSTANCES, NoDataPolicy, Override, Rule, Window};
 use crate::select::{Compiled, Selector};
 use crate::state::Params;
 use crate::variables;
@@ -273,6 +273,12 @@ impl Planned {
     /// Whether it watches an entity; `layers` are those of its service.
     pub(crate) fn takes(&self, entity: &Entity, parts: &Parts, layers: &[String]) -> bool {
         self.selector.1.takes(entity, parts, layers)
+    }
+
+    /// The override that holds for an entity; `None`: the rule's own numbers do.
+    pub(crate) fn own(&self, entity: &Entity, layers: &[String]) -> Option<&Override> {
+        let of_own = (!self.rule.overrides.is_empty()).then(|| self.override_of(entity, &entity.parts(), layers))?;
+        self.rule.overrides.get(of_own?)
     }
 
     /// The number of the override that holds for an entity; `None`: the rule's own numbers do.

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Doc;
-use crate::select::Selector;
+use crate::entity::Entity;
+use crate::select::{Compiled, Selector};
 
 /// How bad it is, the worst last. Also the tag `level` where a rule has none of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -202,6 +203,16 @@ pub struct Rule {
     /// When it was made.
     #[schemars(with = "i64")]
     pub created: UnixMillis,
+}
+
+impl Rule {
+    /// The first override that fits an entity whose service has these layers. Who asks for many has them compiled.
+    pub(crate) fn own(&self, entity: &Entity, layers: &[String]) -> Option<&Override> {
+        let parts = entity.parts();
+        let takes =
+            |own: &&Override| Compiled::new(&own.selector).is_ok_and(|compiled| compiled.takes(entity, &parts, layers));
+        self.overrides.iter().find(takes)
+    }
 }
 
 /// Instances that notify for themselves, where a rule does not say.

@@ -9,7 +9,7 @@ use model::{Bucket, Scope, Step, UnixMillis, Zone, id};
 use serde::Serialize;
 
 use crate::columns::Columns;
-use crate::desk::{Desk, DeskError, imagined};
+use crate::desk::{Desk, DeskError};
 use crate::doc::Stored;
 use crate::edit::EditError;
 use crate::engine;
@@ -179,17 +179,9 @@ async fn running(
             let about = Incident {
                 entity: one.entity.clone(),
                 layers: one.layers.clone(),
-                ..imagined(Some(&planned.rule), now)
+                ..Incident::of(&planned.rule, now.minute().unwrap_or_default())
             };
-            let telling = Telling {
-                rule: Some(&planned.rule),
-                incident: &about,
-                what: What::Fired,
-                reason: None,
-                minute,
-                evidence: &[],
-                n_more: 0,
-            };
+            let telling = Telling::of(Some(&planned.rule), &about, What::Fired, minute);
             RunningEntity {
                 scope: one.entity.scope_name(),
                 name: one.entity.name.clone(),

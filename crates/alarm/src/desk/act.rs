@@ -83,15 +83,8 @@ impl Act {
             }
             Act::Close => {
                 let minute = now.minute().unwrap_or(incident.entered).max(incident.entered);
-                let telling = Telling {
-                    rule,
-                    incident,
-                    what: What::Recovered,
-                    reason: Some(Reason::Operator),
-                    minute,
-                    evidence: &[],
-                    n_more: 0,
-                };
+                let reason = Some(Reason::Operator);
+                let telling = Telling { reason, ..Telling::of(rule, incident, What::Recovered, minute) };
                 next = close(incident, minute, now, crate::engine::render(&telling, &desk.ground.about));
             }
         }

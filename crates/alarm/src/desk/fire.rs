@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Bucket, Scope, UnixMillis};
+use model::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,13 @@ use crate::dispatch::tree::{group_id, notification_id};
 use crate::edit::{By, EditError};
 use crate::engine;
 use crate::entity::{Entity, scope_name};
-use crate::incident::{Incident, Reason, State, Transition, What};
+use crate::incident::{Incident, Reason, Transition, What};
 use crate::notification::{Notification, Status, Told};
 use crate::notify::answer::Verdict;
 use crate::notify::told::{Shown, TEST};
 use crate::pass::{Telling, Texts, close, transition_uuid};
 use crate::receiver::Receiver;
-use crate::rule::{Mode, Rule};
+use crate::rule::Rule;
 
 use model::item::Revision;
 
@@ -100,38 +100,6 @@ pub struct Fired {
     pub labels: BTreeMap<String, String>,
     /// What of the routing cannot be used, and why.
     pub problems: Vec<String>,
-}
-
-/// An incident of a rule that is only thought of, about nothing yet.
-pub(crate) fn imagined(rule: Option<&Rule>, now: UnixMillis) -> Incident {
-    let minute = now.minute().unwrap_or_default();
-    let bare = Rule::default();
-    let rule = rule.unwrap_or(&bare);
-    Incident {
-        id: String::new(),
-        rule: rule.id.clone(),
-        rule_name: rule.name.clone(),
-        expression: rule.expression.clone(),
-        hooks: rule.hooks.clone(),
-        profile: rule.profile,
-        severity: rule.severity,
-        shadow: rule.mode == Mode::Shadow,
-        entity: Entity { scope: Scope::Service, id: String::new(), name: String::new() },
-        layers: Vec::new(),
-        labels: Vec::new(),
-        state: State::Firing,
-        entered: minute,
-        silent_until: Bucket(0),
-        observed_until: Bucket(0),
-        opened: minute,
-        closed: None,
-        transitions: Vec::new(),
-        acknowledged: None,
-        assignee: String::new(),
-        comments: Vec::new(),
-        origin: None,
-        change: String::new(),
-    }
 }
 
 impl Desk {
@@ -214,11 +182,10 @@ impl Desk {
     async fn sample(&self, rule: &Rule, entity: Entity, layers: Vec<String>, is_over: bool) -> Incident {
         let now = self.now();
         let id = self.edits.new_id().await;
-        let mut incident = Incident { id, entity, layers, ..imagined(Some(rule), now) };
+        let mut incident = Incident { id, entity, layers, ..Incident::of(rule, now.minute().unwrap_or_default()) };
         let telling = |incident: &Incident, what| {
             let reason = (what == What::Recovered).then_some(Reason::Condition);
-            let minute = incident.opened;
-            let telling = Telling { rule: Some(rule), incident, what, reason, minute, evidence: &[], n_more: 0 };
+            let telling = Telling { reason, ..Telling::of(Some(rule), incident, what, incident.opened) };
             let texts = engine::render(&telling, &self.ground.about);
             // A recovery says what its firing said, the mark as well.
             let message = texts.message.strip_prefix(TEST).unwrap_or(&texts.message);
@@ -226,19 +193,12 @@ impl Desk {
         };
         let texts = telling(&incident, What::Fired);
         incident.transitions.push(Transition {
-            seq: 1,
-            what: What::Fired,
-            minute: incident.opened,
-            at: now,
             uuid: transition_uuid(&incident.id, 1),
             message: texts.message,
             tags: texts.tags,
             annotations: texts.annotations,
-            evidence: Vec::new(),
-            incomplete: false,
-            reason: None,
-            marks: Vec::new(),
             dispatched: true,
+            ..Transition::bare(1, What::Fired, incident.opened, now)
         });
         if is_over {
             incident = close(&incident, incident.opened, now, telling(&incident, What::Recovered));
@@ -255,15 +215,7 @@ impl Desk {
         labels: BTreeMap<String, String>,
     ) -> Notification {
         let now = self.now();
-        let told = incident.transitions.last().map(|last| Told {
-            incident: incident.id.clone(),
-            seq: last.seq,
-            what: last.what,
-            at: last.at,
-            uuid: last.uuid.clone(),
-            message: last.message.clone(),
-            flapping: false,
-        });
+        let told = incident.transitions.last().map(|last| Told::of(incident, last));
         Notification {
             id: notification_id(&format!("{group}/{}", incident.id), 1),
             group: group.to_owned(),

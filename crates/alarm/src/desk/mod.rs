@@ -36,8 +36,6 @@ use crate::engine::Views;
 use crate::trial::Ground;
 use crate::trial::jobs::Jobs;
 
-pub(crate) use self::fire::imagined;
-
 pub use self::act::{Act, MAX_COMMENT};
 pub use self::config::Config;
 pub use self::deliveries::{Delivery, DeliveryFilter, Redriven};

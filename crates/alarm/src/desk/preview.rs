@@ -120,7 +120,8 @@ impl Desk {
         let (known, problems) = self.known().await?;
         let name = labels.get("rule");
         let rule = self.all::<Rule>().await?.into_iter().find(|stored| Some(&stored.doc.name) == name);
-        let incident = super::fire::imagined(rule.as_ref().map(|stored| &stored.doc), self.now());
+        let incident =
+            Incident::of(&rule.map(|stored| stored.doc).unwrap_or_default(), self.now().minute().unwrap_or_default());
         let mut labels: Labels = labels.clone();
         labels.retain(|_, value| !value.is_empty());
         Ok(RoutePreview::new(&known, problems, (&incident, &labels), self.now()))

@@ -219,14 +219,6 @@ impl<'a> News<'a> {
 
 impl Line<'_> {
     fn told(&self) -> Told {
-        Told {
-            incident: self.incident.id.clone(),
-            seq: self.transition.seq,
-            what: self.transition.what,
-            at: self.transition.at,
-            uuid: self.transition.uuid.clone(),
-            message: self.transition.message.clone(),
-            flapping: self.flapping,
-        }
+        Told { flapping: self.flapping, ..Told::of(self.incident, self.transition) }
     }
 }

@@ -6,12 +6,10 @@ use minijinja::Value;
 use tracing::warn;
 
 use crate::dispatch::labels;
-use crate::entity::Entity;
 use crate::incident::{Incident, Transition, What};
 use crate::notify::told::About;
 use crate::pass::{Telling, Texts};
 use crate::rule::{Profile, Rule};
-use crate::select::Compiled;
 use crate::template;
 
 /// Fills in the texts of a transition. A recovery says what its firing said, but for the message where the rule has one for it; so
@@ -69,34 +67,13 @@ impl Filling<'_> {
     }
 
     fn context(&self) -> Value {
-        let Telling { incident, what, reason, minute, evidence, .. } = *self.telling;
-        let transition = Transition {
-            seq: incident.transitions.last().map_or(1, |last| last.seq.saturating_add(1)),
-            what,
-            minute,
-            at: minute.start().plus(60_000),
-            uuid: String::new(),
-            message: String::new(),
-            tags: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            evidence: evidence.to_vec(),
-            incomplete: false,
-            reason,
-            marks: Vec::new(),
-            dispatched: false,
-        };
+        let Telling { incident, what, reason, minute, evidence, own, .. } = *self.telling;
+        let seq = incident.transitions.last().map_or(1, |last| last.seq.saturating_add(1));
+        let at = minute.start().plus(60_000);
+        let transition = Transition { evidence: evidence.to_vec(), reason, ..Transition::bare(seq, what, minute, at) };
         let alarm = template::alarm_of(incident, &transition, self.about);
-        template::rule_context(&alarm, &variables(self.rule, &incident.entity, &incident.layers))
+        let mut variables = self.rule.variables.clone();
+        variables.extend(own.into_iter().flat_map(|own| own.variables.clone()));
+        template::rule_context(&alarm, &variables)
     }
-}
-
-/// The numbers that hold for an entity.
-fn variables(rule: &Rule, entity: &Entity, layers: &[String]) -> BTreeMap<String, f64> {
-    let parts = entity.parts();
-    let takes = |selector| Compiled::new(selector).is_ok_and(|compiled| compiled.takes(entity, &parts, layers));
-    let mut variables = rule.variables.clone();
-    if let Some(own) = rule.overrides.iter().find(|own| takes(&own.selector)) {
-        variables.extend(own.variables.clone());
-    }
-    variables
 }

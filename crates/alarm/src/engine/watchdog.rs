@@ -26,7 +26,7 @@ use crate::incident::{Incident, State, Transition, What};
 use crate::notification::{Notification, Status, Told};
 use crate::notify::told::{About, Shown};
 use crate::receiver::Receiver;
-use crate::rule::{Profile, Severity};
+use crate::rule::{Rule, Severity};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(5);
@@ -167,22 +167,13 @@ impl Watchdog {
     fn shown(&self, receiver: &str, word: &Word) -> Shown {
         let now = self.clock.now();
         let incident = incident(word, now);
-        let told = |transition: &Transition| Told {
-            incident: incident.id.clone(),
-            seq: transition.seq,
-            what: transition.what,
-            at: transition.at,
-            uuid: transition.uuid.clone(),
-            message: transition.message.clone(),
-            flapping: false,
-        };
         let notification = Notification {
             id: format!("{}-{}", word.name, now.0),
             group: word.name.to_owned(),
             sequence: u64::try_from(now.0).unwrap_or(0),
             receiver: receiver.to_owned(),
             labels: BTreeMap::from([("rule".to_owned(), word.name.to_owned())]),
-            told: incident.transitions.last().map(told).into_iter().collect(),
+            told: incident.transitions.iter().map(|transition| Told::of(&incident, transition)).collect(),
             omitted: 0,
             folded: 0,
             repeated: false,
@@ -211,43 +202,21 @@ fn incident(word: &Word, now: UnixMillis) -> Incident {
     };
     let entity = Entity { scope: Scope::Service, id: model::id::service("skylark", true), name: "skylark".to_owned() };
     let transition = Transition {
-        seq: 1,
-        what,
-        minute,
-        at: now,
         uuid: format!("{}-{}", word.name, now.0),
         message: word.text.clone(),
-        tags: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        evidence: Vec::new(),
-        incomplete: false,
-        reason: None,
-        marks: Vec::new(),
         dispatched: true,
+        ..Transition::bare(1, what, minute, now)
     };
+    let rule =
+        Rule { id: word.name.to_owned(), name: word.name.to_owned(), severity: word.severity, ..Rule::default() };
     Incident {
         id: word.name.to_owned(),
-        rule: word.name.to_owned(),
-        rule_name: word.name.to_owned(),
-        expression: String::new(),
-        hooks: Vec::new(),
-        profile: Profile::default(),
-        severity: word.severity,
-        shadow: false,
         entity,
-        layers: Vec::new(),
-        labels: Vec::new(),
         state,
-        entered: minute,
         silent_until: minute,
         observed_until: minute,
-        opened: minute,
         closed: word.is_over.then_some(now),
         transitions: vec![transition],
-        acknowledged: None,
-        assignee: String::new(),
-        comments: Vec::new(),
-        origin: None,
-        change: String::new(),
+        ..Incident::of(&rule, minute)
     }
 }

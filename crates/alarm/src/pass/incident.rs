@@ -10,7 +10,7 @@ use crate::columns::Labels;
 use crate::entity::Entity;
 use crate::incident::{Evidence, Incident, KEPT_TRANSITIONS, Reason, State, Transition, What};
 use crate::plan::Planned;
-use crate::rule::{Mode, Profile};
+use crate::rule::Rule;
 use crate::state::Live;
 
 /// Series that a transition shows at most.
@@ -42,9 +42,9 @@ impl Told<'_> {
         (incident.silent_until, incident.observed_until) = (live.silent_until, live.observed_until);
         let Some(what) = self.what else { return incident };
         let evidence = if what == What::Recovered { Vec::new() } else { evidence() };
-        let rule = self.planned.map(|planned| &planned.rule);
         let telling = Telling {
-            rule,
+            rule: self.planned.map(|planned| &planned.rule),
+            own: self.planned.and_then(|planned| planned.own(&incident.entity, &incident.layers)),
             incident: &incident,
             what,
             reason: self.reason,
@@ -55,10 +55,6 @@ impl Told<'_> {
         let texts = (self.input.render)(&telling);
         let seq = incident.transitions.last().map_or(1, |last| last.seq.saturating_add(1));
         let transition = Transition {
-            seq,
-            what,
-            minute: self.minute,
-            at: self.input.now,
             uuid: uuid(&incident.id, seq),
             message: texts.message,
             tags: texts.tags,
@@ -66,8 +62,7 @@ impl Told<'_> {
             evidence,
             incomplete: self.incomplete,
             reason: self.reason,
-            marks: Vec::new(),
-            dispatched: false,
+            ..Transition::bare(seq, what, self.minute, self.input.now)
         };
         incident.transitions.push(transition);
         prune(&mut incident.transitions);
@@ -78,16 +73,10 @@ impl Told<'_> {
     }
 
     fn opened(&self, entity: &Entity, layers: &[String], labels: &Labels, live: &Live) -> Incident {
-        let rule = self.planned.map(|planned| &planned.rule);
+        let bare = Rule::default();
+        let rule = self.planned.map_or(&bare, |planned| &planned.rule);
         Incident {
-            id: id(rule.map_or("", |rule| &rule.id), entity, labels, live.opened),
-            rule: rule.map(|rule| rule.id.clone()).unwrap_or_default(),
-            rule_name: rule.map(|rule| rule.name.clone()).unwrap_or_default(),
-            expression: rule.map(|rule| rule.expression.clone()).unwrap_or_default(),
-            hooks: rule.map(|rule| rule.hooks.clone()).unwrap_or_default(),
-            profile: rule.map_or(Profile::default(), |rule| rule.profile),
-            severity: rule.map(|rule| rule.severity).unwrap_or_default(),
-            shadow: rule.is_some_and(|rule| rule.mode == Mode::Shadow),
+            id: id(&rule.id, entity, labels, live.opened),
             entity: entity.clone(),
             layers: layers.to_vec(),
             labels: labels.clone(),
@@ -95,14 +84,7 @@ impl Told<'_> {
             entered: live.entered,
             silent_until: live.silent_until,
             observed_until: live.observed_until,
-            opened: live.opened,
-            closed: None,
-            transitions: Vec::new(),
-            acknowledged: None,
-            assignee: String::new(),
-            comments: Vec::new(),
-            origin: None,
-            change: String::new(),
+            ..Incident::of(rule, live.opened)
         }
     }
 }
@@ -113,19 +95,12 @@ pub(crate) fn close(incident: &Incident, minute: Bucket, now: UnixMillis, texts:
     let mut next = incident.clone();
     let seq = incident.transitions.last().map_or(1, |last| last.seq.saturating_add(1));
     next.transitions.push(Transition {
-        seq,
-        what: What::Recovered,
-        minute,
-        at: now,
         uuid: uuid(&incident.id, seq),
         message: texts.message,
         tags: texts.tags,
         annotations: texts.annotations,
-        evidence: Vec::new(),
-        incomplete: false,
         reason: Some(Reason::Operator),
-        marks: Vec::new(),
-        dispatched: false,
+        ..Transition::bare(seq, What::Recovered, minute, now)
     });
     prune(&mut next.transitions);
     (next.state, next.entered, next.closed) = (State::Recovered, minute, Some(now));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use storage::Entities;
 
 use crate::columns::{Columns, Labels};
-use crate::desk::{RoutePreview, imagined};
+use crate::desk::RoutePreview;
 use crate::dispatch::{Known, labels};
 use crate::engine::texts;
 use crate::entity::Entity;
@@ -332,19 +332,11 @@ impl Case {
         let incident = self.incidents.first().cloned().unwrap_or_else(|| Incident {
             entity: self.entity.clone(),
             layers: self.layers.clone(),
-            ..imagined(Some(rule), now)
+            ..Incident::of(rule, now.minute().unwrap_or_default())
         });
         let mut labels = labels::of(&incident);
         if incident.transitions.is_empty() {
-            let telling = Telling {
-                rule: Some(rule),
-                incident: &incident,
-                what: What::Fired,
-                reason: None,
-                minute: self.minute,
-                evidence: &[],
-                n_more: 0,
-            };
+            let telling = Telling::of(Some(rule), &incident, What::Fired, self.minute);
             for (key, value) in texts::render(&telling, &self.ground.about).tags {
                 labels.entry(key).or_insert(value);
             }
