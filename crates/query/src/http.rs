@@ -98,7 +98,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The content type without its parameters; empty: there is none.
-pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+pub fn content_type(headers: &HeaderMap) -> &str {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
 }

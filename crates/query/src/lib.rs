@@ -50,7 +50,7 @@ pub use components::Components;
 pub use config::Config;
 pub use error::{Error, Kind};
 pub use hierarchy::{Hierarchy, HierarchyFile};
-pub use http::routes;
+pub use http::{content_type, routes};
 pub use schema::Schema;
 pub use templates::{TemplateError, Templates};
 

@@ -10,10 +10,10 @@ use crate::check::Checked;
 use crate::doc::Stored;
 use crate::receiver::Receiver;
 use crate::route::Routing;
-use crate::rule::{Mode, Rule};
+use crate::rule::Rule;
 use crate::silence::Silence;
 
-use super::{By, Difference, Done, EditError, Edited, Edits, Write, differences};
+use super::{By, Difference, EditError, Edited, Edits, Write, differences};
 
 /// Documents to be as they are here. A rule without an id is the one of its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,37 +126,6 @@ impl Edits {
         steps.extend(self.done(old_rules, writes, by).await);
         steps.extend(self.done(old_receivers, writes, by).await);
         Ok(steps)
-    }
-
-    /// Pauses rules, or lets them go on. Each is told of for itself.
-    pub async fn set_paused(&self, ids: &[String], paused: bool, by: &By) -> Vec<Result<Done<Rule>, EditError>> {
-        self.set(ids, by, |rule| rule.paused = paused).await
-    }
-
-    /// Says whether rules notify. Each is told of for itself.
-    pub async fn set_mode(&self, ids: &[String], mode: Mode, by: &By) -> Vec<Result<Done<Rule>, EditError>> {
-        self.set(ids, by, |rule| rule.mode = mode).await
-    }
-
-    /// Changes rules that are there, all of them in the same way.
-    pub async fn set(
-        &self,
-        ids: &[String],
-        by: &By,
-        mut change: impl FnMut(&mut Rule),
-    ) -> Vec<Result<Done<Rule>, EditError>> {
-        let mut answers = Vec::with_capacity(ids.len());
-        for id in ids {
-            answers.push(match self.get::<Rule>(id).await {
-                Ok(present) => {
-                    let mut rule = present.doc.clone();
-                    change(&mut rule);
-                    self.put(rule, Some(present), Op::Update, by).await
-                }
-                Err(error) => Err(error),
-            });
-        }
-        answers
     }
 
     /// What is to be done for documents to be as given.

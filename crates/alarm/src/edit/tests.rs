@@ -170,14 +170,13 @@ async fn what_may_not_be_saved_is_refused_with_all_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn rules_are_paused_and_shadowed_together_and_each_is_told_of() {
+async fn rules_are_paused_and_shadowed_by_a_patch() {
     let edits = edits(memory(), 1);
     let a = edits.create(rule("a"), &by("ann")).await.unwrap().stored.doc.id;
-    let ids = [a.clone(), "nobody".to_owned()];
-    let paused = edits.set_paused(&ids, true, &by("ann")).await;
-    assert!(paused[0].as_ref().unwrap().stored.doc.paused);
-    assert!(matches!(paused[1], Err(EditError::NotFound(_))));
-    edits.set_mode(&ids[..1], Mode::Shadow, &by("ann")).await[0].as_ref().unwrap();
+    let pause = json!({"paused": true});
+    assert!(edits.patch::<Rule>(&a, &pause, None, &by("ann")).await.unwrap().stored.doc.paused);
+    assert!(matches!(edits.patch::<Rule>("nobody", &pause, None, &by("ann")).await, Err(EditError::NotFound(_))));
+    edits.patch::<Rule>(&a, &json!({"mode": "SHADOW"}), None, &by("ann")).await.unwrap();
     let now = edits.get::<Rule>(&a).await.unwrap().doc;
     assert!(now.paused && now.mode == Mode::Shadow);
 }
