@@ -199,6 +199,11 @@ fn evaluation(view: &View, is_holder: bool, now: UnixMillis) -> Vec<Family> {
             one(float(view.n_missed)),
         ),
         Family::gauge(
+            "skylark_alarm_values_left_out",
+            "Values that the last reading had no room for: rules do not see them.",
+            one(count(view.n_left_out)),
+        ),
+        Family::gauge(
             "skylark_alarm_pass_seconds",
             "Time the last pass took, over a closed and over the running minute.",
             by_kind(&|pass| pass.took.as_secs_f64()),

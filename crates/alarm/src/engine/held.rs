@@ -168,6 +168,7 @@ impl Held {
         // The last two closed minutes may have got late data.
         let fresh = Bucket(to.0.saturating_sub(2)).min(from);
         work.load(&*store, (from, to), fresh).await?;
+        self.tell_left_out();
         self.recall(from).await?;
         if look.n_missed > 0 {
             warn!(n = look.n_missed, "minutes were too long ago to be evaluated");
@@ -183,6 +184,17 @@ impl Held {
             Some(running) => self.pass(Kind::Running(running)).await,
             None => Ok(()),
         }
+    }
+
+    /// Tells how many values there was no room for, and says so when it begins.
+    fn tell_left_out(&self) {
+        let n = self.work.as_ref().map_or(0, |work| work.n_left_out());
+        self.engine.teller.tell(|view| {
+            if n > 0 && view.n_left_out == 0 {
+                warn!(n, "there are too many values for rules to see them all");
+            }
+            view.n_left_out = n;
+        });
     }
 
     /// Lets rules that must match for a while know how long they have matched before a minute.

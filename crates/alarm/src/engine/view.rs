@@ -22,6 +22,8 @@ pub struct View {
     pub evaluated: Option<Bucket>,
     /// Closed minutes that were too long ago to be evaluated, since the start.
     pub n_missed: u64,
+    /// Values that the last reading had no room for: rules do not see them ([`crate::window`]).
+    pub n_left_out: usize,
     /// Passes over a minute since the start.
     pub n_passes: u64,
     /// Transitions decided since the start.

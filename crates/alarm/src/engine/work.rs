@@ -194,6 +194,11 @@ impl Work {
         }
     }
 
+    /// Values that the last reading had no room for.
+    pub(super) fn n_left_out(&self) -> usize {
+        self.columns.n_left_out()
+    }
+
     /// What is wrong with which rule.
     pub(super) fn health(&self) -> BTreeMap<String, String> {
         let mut health = self.errors.clone();
@@ -277,9 +282,13 @@ fn missing(wanted: &Read, loaded: &[Read], fresh: Bucket) -> Vec<Read> {
 
 #[cfg(test)]
 mod tests {
-    use model::Scope;
+    use model::item::Revision;
+    use model::metric::{Function, Seen};
+    use model::{Scope, id};
+    use storage::memory::Memory;
 
     use super::*;
+    use crate::testing;
 
     fn read(from: u32, to: u32) -> Read {
         let (scope, metric, grain) = (Scope::Service, "m".to_owned(), Grain::Minute);
@@ -300,5 +309,25 @@ mod tests {
         assert_eq!(parts(5, 45, 33), [(5, 9), (21, 29), (33, 45)]);
         assert_eq!(parts(50, 60, 99), [(50, 60)]);
         assert_eq!(missing(&read(1, 3), &[], Bucket(99)), [read(1, 3)]);
+    }
+
+    #[tokio::test]
+    async fn values_that_there_is_no_room_for_are_counted() {
+        let catalogue = Arc::new(testing::catalogue(&[("cpm", Scope::Service, Function::Cpm)]));
+        let (store, minute) = (Memory::new(), Bucket(9));
+        let row = |name: &str| {
+            testing::row(&catalogue, (Scope::Service, &id::service(name, true)), minute, &[("cpm", &[Seen::One])])
+        };
+        testing::write(&store, ["a", "b", "c"].map(row).into()).await;
+        let about = About { zone: Zone::utc(), external_url: String::new() };
+        let mut work = Work::new(Arc::clone(&catalogue), about, Zone::utc(), Layers::default());
+        let doc = Rule { id: "r".to_owned(), expression: "sum(cpm) > 0".to_owned(), period: 1, ..Rule::default() };
+        work.plan(&[Stored { doc, revision: Revision(1), updated: UnixMillis(0) }]);
+        work.load(&store, (minute, minute), minute).await.unwrap();
+        assert_eq!(work.n_left_out(), 0);
+        work.renew();
+        work.columns.limits.entities = 1;
+        work.load(&store, (minute, minute), minute).await.unwrap();
+        assert_eq!(work.n_left_out(), 2);
     }
 }
