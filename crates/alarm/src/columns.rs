@@ -8,7 +8,27 @@ use model::{Bucket, Scope, Step, Zone};
 use mqe::{Column, Loaded, Need, Series};
 
 use crate::entity::{Entity, Parts};
-use crate::window::Limits;
+
+/// Values that columns hold at most: with 8 bytes each, 512 MiB.
+pub const MAX_VALUES: usize = 64 << 20;
+/// Entities of one scope that are watched at most.
+pub const MAX_ENTITIES: usize = 200_000;
+/// Label sets of one metric that are told apart at most, over all entities.
+pub const MAX_LABEL_SETS: usize = 1_000;
+
+/// How much is taken in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) values: usize,
+    pub(crate) entities: usize,
+    pub(crate) label_sets: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { values: MAX_VALUES, entities: MAX_ENTITIES, label_sets: MAX_LABEL_SETS }
+    }
+}
 
 /// Labels of a series: names and values.
 pub type Labels = Vec<(String, String)>;

@@ -1,8 +1,9 @@
 //! Reads what a plan asks for into [`Columns`]: each row once, for all metrics of its scope that are wanted.
 //!
-//! What it holds is bounded. Where [`MAX_VALUES`] or [`MAX_ENTITIES`] is reached, entities that were not met before are not taken in,
-//! and beyond [`MAX_LABEL_SETS`] of a metric no further label sets; what is known goes on as before. How many values were left out is
-//! told by [`Columns::n_left_out`]. Of two entities that are new at once the one whose row the store answers first is taken.
+//! What it holds is bounded. Where [`MAX_VALUES`](crate::columns::MAX_VALUES) or [`MAX_ENTITIES`](crate::columns::MAX_ENTITIES) is
+//! reached, entities that were not met before are not taken in, and beyond [`MAX_LABEL_SETS`](crate::columns::MAX_LABEL_SETS) of a
+//! metric no further label sets; what is known goes on as before. How many values were left out is told by [`Columns::n_left_out`]. Of
+//! two entities that are new at once the one whose row the store answers first is taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,27 +16,6 @@ use storage::{Entities, MergedRow, ScanQuery, Store, StoreError};
 
 use crate::columns::{Columns, Grain, Labels, Read, Rows};
 use crate::entity::Entity;
-
-/// Values that columns hold at most: with 8 bytes each, 512 MiB.
-pub const MAX_VALUES: usize = 64 << 20;
-/// Entities of one scope that are watched at most.
-pub const MAX_ENTITIES: usize = 200_000;
-/// Label sets of one metric that are told apart at most, over all entities.
-pub const MAX_LABEL_SETS: usize = 1_000;
-
-/// How much is taken in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) values: usize,
-    pub(crate) entities: usize,
-    pub(crate) label_sets: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { values: MAX_VALUES, entities: MAX_ENTITIES, label_sets: MAX_LABEL_SETS }
-    }
-}
 
 /// Rows that are read at a time.
 const PAGE_ROWS: usize = 2_000;

@@ -12,8 +12,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::documents::{Changed, Documents};
-use super::keep::{AT_ONCE, Keeper, Known};
-use super::take_over::concerns;
+use super::keep::{AT_ONCE, Keeper, Known, concerns};
 use super::view::{Pass, View};
 use super::work::Work;
 use super::{EVERY, Engine, edges};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::item::Revision;
-use model::{Bucket, Clock, Zone};
+use model::{Bucket, Clock, UnixMillis, Zone};
 use storage::chance::Chance;
 use storage::{Batch, ItemQuery, SharedStore, StoreError, Swapped};
 use tracing::warn;
@@ -21,6 +21,11 @@ const TRIES: usize = 16;
 
 /// Incidents as they are stored, as far as is known.
 pub(super) type Known = BTreeMap<String, Stored<Incident>>;
+
+/// Whether dispatch must know an incident: it is open, not told, or counts for flapping.
+pub(super) fn concerns(stored: &Stored<Incident>, since: UnixMillis) -> bool {
+    stored.doc.closed.is_none_or(|closed| closed > since) || stored.doc.transitions.iter().any(|t| !t.dispatched)
+}
 
 /// Writes for one tenure.
 pub(super) struct Keeper {

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use super::Engine;
 use super::documents::Documents;
 use super::held::Held;
-use super::keep::{Keeper, Known};
+use super::keep::{Keeper, Known, concerns};
 use super::work::Work;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::flap::WINDOW_MS;
-use crate::doc::{self, Stored};
+use crate::doc;
 use crate::incident::{Incident, Progress};
 use crate::minutes::Cursor;
 use crate::notification::{Notification, Status};
@@ -83,11 +83,6 @@ pub(super) async fn take_over(engine: &Arc<Engine>, term: Term) -> Result<Option
         edges: Vec::new(),
         due: super::held::Due::at(Instant::now()),
     }))
-}
-
-/// Whether dispatch must know an incident: it is open, not told, or counts for flapping.
-pub(super) fn concerns(stored: &Stored<Incident>, since: model::UnixMillis) -> bool {
-    stored.doc.closed.is_none_or(|closed| closed > since) || stored.doc.transitions.iter().any(|t| !t.dispatched)
 }
 
 /// Raises the revision of all that a holder writes and that is not done with.

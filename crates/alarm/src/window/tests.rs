@@ -11,6 +11,7 @@ use storage::embedded::Embedded;
 use storage::memory::Memory;
 
 use super::*;
+use crate::columns::Limits;
 use crate::testing::{self, life, row, write};
 
 const START: u32 = 28_422_000;
