@@ -75,7 +75,7 @@ impl std::fmt::Debug for Editor {
 }
 
 impl Editor {
-    /// As [`Store::swap_many`](crate::Store::swap_many), and tells all nodes. An item's nonce and time of change are set here.
+    /// As [`Store::swap_many`], and tells all nodes. An item's nonce and time of change are set here.
     ///
     /// What was written stays written where telling fails: others then see it within [`HEAL`].
     pub async fn swap_many(&self, mut items: Vec<(Item, Revision)>) -> Result<Vec<Swapped>, StoreError> {
